@@ -1,0 +1,63 @@
+"""What was learned and may be used: which registered versions detection is allowed to load."""
+
+from django.conf import settings
+from django.db import models
+
+
+class ModelApproval(models.Model):
+    """One registered version whose artifact may be loaded: nothing without a row here ever is.
+
+    The registry holds the artifact; this row, in our own database, holds what it must hash to and
+    the signature over that, so whoever can write to the registry or the bucket still cannot make a
+    worker load their bytes.
+    """
+
+    name = models.CharField(max_length=200, help_text="Registered model name.")
+    version = models.PositiveIntegerField()
+    task = models.CharField(max_length=40, help_text="What it is for, e.g. anomaly.")
+    sensor_kind = models.CharField(max_length=20, blank=True)
+    detector = models.CharField(max_length=60, help_text="The estimator inside.")
+    dataset = models.CharField(max_length=60, help_text="`synthetic` or what it was trained on.")
+    sha256 = models.CharField(max_length=64)
+    signature = models.CharField(max_length=64, help_text="HMAC-SHA256 by MODEL_SIGNING_KEY.")
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    approved_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["name", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["name", "version"], name="approval_once_per_version"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+
+class Promotion(models.Model):
+    """Who made which version champion, and when: the trace that roll-back walks.
+
+    It also says that a champion is to be expected, so that a registry that is away is told apart
+    from a kind for which nothing was ever trained.
+    """
+
+    name = models.CharField(max_length=200)
+    version = models.PositiveIntegerField()
+    previous_version = models.PositiveIntegerField(null=True, blank=True)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
+    )
+    reason = models.CharField(max_length=500, blank=True)
+    promoted_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-promoted_at", "-id"]
+        indexes = [
+            # Serving asks for the newest promotion of a name.
+            models.Index(fields=["name", "-promoted_at"], name="promotion_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version} at {self.promoted_at:%Y-%m-%d %H:%M}"

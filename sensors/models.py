@@ -1,0 +1,306 @@
+"""What was measured: sites, machines, sensors, their readings and what could not be accepted."""
+
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from sensors.kinds import KINDS, OTHER
+from sensors.querysets import (
+    AssetQuerySet,
+    IngestKeyQuerySet,
+    QuarantineQuerySet,
+    ReadingQuerySet,
+    ScoringNoteQuerySet,
+    SensorQuerySet,
+    SiteQuerySet,
+)
+
+MAX_EXTERNAL_ID = 200
+KIND_CHOICES = [(name, name) for name in (*KINDS, OTHER.name)]
+
+
+class Site(models.Model):
+    """The tenant boundary: users belong to sites, keys belong to a site, rows never cross."""
+
+    slug = models.SlugField(unique=True)
+    name = models.CharField(max_length=100)
+    timezone = models.CharField(max_length=64, default="UTC", help_text="IANA name.")
+    members = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="sites", blank=True)
+
+    objects = SiteQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Asset(models.Model):
+    """A machine."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="assets")
+    parent = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="parts"
+    )
+    name = models.CharField(max_length=100)
+    criticality = models.PositiveSmallIntegerField(
+        default=3,
+        validators=[MinValueValidator(1), MaxValueValidator(5)],
+        help_text="1 (nobody notices) to 5 (the plant stops).",
+    )
+
+    objects = AssetQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["site", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["site", "name"], name="asset_name_unique_in_site"),
+            models.CheckConstraint(
+                condition=models.Q(criticality__range=(1, 5)), name="asset_criticality_1_to_5"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Sensor(models.Model):
+    """One stream of readings. `external_id` is what devices call it, unique in its site."""
+
+    class Status(models.TextChoices):
+        DISCOVERED = "discovered"
+        ACTIVE = "active"
+        RETIRED = "retired"
+
+    class KindSource(models.TextChoices):
+        PAYLOAD = "payload", "stated in a reading"
+        METADATA = "metadata", "stated in the sensor's metadata"
+        INFERRED = "inferred", "inferred from the id at discovery"
+        PERSON = "person", "set by a person"
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="sensors")
+    asset = models.ForeignKey(
+        Asset, on_delete=models.SET_NULL, null=True, blank=True, related_name="sensors"
+    )
+    external_id = models.CharField(max_length=MAX_EXTERNAL_ID)
+    kind = models.CharField(max_length=20, choices=KIND_CHOICES, default=OTHER.name)
+    kind_source = models.CharField(
+        max_length=10, choices=KindSource.choices, default=KindSource.PERSON
+    )
+    unit = models.CharField(max_length=20, blank=True)
+    physical_min = models.FloatField(
+        null=True, blank=True, help_text="In the unit; below it the instrument is wrong."
+    )
+    physical_max = models.FloatField(
+        null=True, blank=True, help_text="In the unit; above it the instrument is wrong."
+    )
+    alarm_low = models.FloatField(
+        null=True, blank=True, help_text="In the unit; below it the machine is in trouble."
+    )
+    alarm_high = models.FloatField(
+        null=True, blank=True, help_text="In the unit; above it the machine is in trouble."
+    )
+    expected_interval_s = models.FloatField(
+        null=True, blank=True, help_text="Seconds between readings; empty: as observed."
+    )
+    quality_threshold = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(1)],
+        help_text="Readings of lower quality are quarantined; empty: the site-wide setting.",
+    )
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
+    metadata = models.JSONField(default=dict, blank=True)
+    discovered_by = models.ForeignKey(
+        "IngestKey", on_delete=models.SET_NULL, null=True, blank=True, related_name="discovered"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SensorQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["site", "external_id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site", "external_id"], name="sensor_external_id_unique_in_site"
+            ),
+        ]
+        indexes = [
+            # The discovery cap counts what a key discovered in the last hour.
+            models.Index(fields=["discovered_by", "created_at"], name="sensor_discovered_by_key"),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class Reading(models.Model):
+    """One value of one sensor at one time: a hypertable where TimescaleDB is there.
+
+    A reading is (sensor, time); a second one of the same pair is a duplicate. Without a
+    foreign-key constraint: with one, concurrent writers that create chunks deadlock.
+    """
+
+    pk = models.CompositePrimaryKey("sensor", "time")
+    sensor = models.ForeignKey(
+        Sensor, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
+    )
+    time = models.DateTimeField(help_text="When it was measured (UTC).")
+    value = models.FloatField(help_text="In the sensor's unit.")
+    quality = models.FloatField(help_text="0 to 1; stored as float4.")
+    flags = models.SmallIntegerField(default=0, help_text="Bits; see sensors.quality.Flag.")
+
+    objects = ReadingQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.sensor_id} {self.time:%Y-%m-%d %H:%M:%S} {self.value:g}"
+
+
+class SensorProfile(models.Model):
+    """What a sensor's accepted readings look like so far; merged per batch, never recomputed."""
+
+    sensor = models.OneToOneField(
+        Sensor, on_delete=models.CASCADE, primary_key=True, related_name="profile"
+    )
+    count = models.BigIntegerField(default=0)
+    mean = models.FloatField(default=0.0, help_text="In the sensor's unit.")
+    m2 = models.FloatField(default=0.0, help_text="Sum of squared deviations from the mean.")
+    minimum = models.FloatField(null=True)
+    maximum = models.FloatField(null=True)
+    quality_mean = models.FloatField(default=1.0)
+    first_time = models.DateTimeField(null=True)
+    last_time = models.DateTimeField(null=True, help_text="Newest event time; never goes back.")
+    last_value = models.FloatField(null=True, help_text="Value at last_time.")
+    interval_s = models.FloatField(null=True, help_text="Observed seconds between readings.")
+    updated_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"profile of sensor {self.sensor_id}"
+
+    @property
+    def variance(self) -> float | None:
+        """Sample variance in the unit squared, or None below two readings."""
+        return self.m2 / (self.count - 1) if self.count > 1 else None
+
+
+class QuarantinedReading(models.Model):
+    """A reading that could not be accepted: kept with its reason, replayable after a fix."""
+
+    class Category(models.TextChoices):
+        VALIDATION = "validation"
+        ENRICHMENT = "enrichment"
+        QUALITY = "quality"
+        UNEXPECTED = "unexpected"
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="quarantine")
+    key = models.ForeignKey("IngestKey", on_delete=models.SET_NULL, null=True, blank=True)
+    sensor_ref = models.CharField(max_length=MAX_EXTERNAL_ID, blank=True)
+    category = models.CharField(max_length=10, choices=Category.choices)
+    code = models.CharField(max_length=40)
+    detail = models.CharField(max_length=500)
+    # Text, not jsonb: what is quarantined may hold NaN, NUL or lone surrogates, which jsonb refuses.
+    payload = models.TextField(help_text="The row as it came, as ASCII JSON.")
+    digest = models.BinaryField(max_length=32, help_text="SHA-256 of code, source and payload.")
+    source = models.CharField(max_length=20)
+    received_at = models.DateTimeField()
+    replayed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = QuarantineQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-received_at", "-id"]
+        constraints = [
+            # A batch sent twice quarantines its bad rows once.
+            models.UniqueConstraint(fields=["site", "digest"], name="quarantined_once"),
+        ]
+        indexes = [
+            # The admin lists what waits; retention removes what is old.
+            models.Index(fields=["site", "replayed_at", "-received_at"], name="quarantine_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.category}/{self.code}: {self.sensor_ref}"
+
+
+class IngestKey(models.Model):
+    """A device's credential. The secret (256 bits) is shown once and kept as its SHA-256."""
+
+    class Scope(models.TextChoices):
+        WRITE = "readings:write", "write readings"
+        READ = "read", "read sensors and anomalies"
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="ingest_keys")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=12, unique=True)
+    digest = models.BinaryField(max_length=32)
+    scopes = models.JSONField(default=list)
+    rate_per_second = models.FloatField(
+        null=True, blank=True, help_text="Requests a second; empty: the setting."
+    )
+    burst = models.PositiveIntegerField(null=True, blank=True, help_text="Requests at once.")
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = IngestKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["site", "name"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class IngestReceipt(models.Model):
+    """The ledger behind `Idempotency-Key`: the answer a key was given for a body."""
+
+    key = models.ForeignKey(IngestKey, on_delete=models.CASCADE, related_name="receipts")
+    idempotency_key = models.CharField(max_length=200)
+    body_digest = models.BinaryField(max_length=32)
+    response = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key", "idempotency_key"], name="receipt_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.idempotency_key
+
+
+class ScoringNote(models.Model):
+    """A durable note, written with the readings: this sensor needs scoring from `since` on.
+
+    Append-only, so writers never wait for each other; detection takes all notes of a sensor it has
+    leased and deletes exactly those in the transaction that stores what it found.
+    """
+
+    class Reason(models.TextChoices):
+        INGEST = "ingest", "new readings"
+        DEGRADED = "degraded", "scored by a lower rung; the champion is to score it again"
+        MODEL = "model", "another model was promoted"
+        MANUAL = "manual", "asked for by a person"
+
+    sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="+")
+    since = models.DateTimeField(help_text="Event time of the oldest reading to score.")
+    until = models.DateTimeField(help_text="Event time of the newest reading to score.")
+    reason = models.CharField(max_length=10, choices=Reason.choices, default=Reason.INGEST)
+    held = models.BooleanField(default=False, help_text="Waits until the champion is back.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ScoringNoteQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            # Detection looks for sensors with notes that may be worked on.
+            models.Index(fields=["held", "sensor", "id"], name="scoring_note_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return f"score sensor {self.sensor_id} from {self.since:%Y-%m-%d %H:%M:%S}"
+
+

@@ -1,0 +1,10 @@
+"""What runs by the clock: `manage.py rqcron smartmaint.cron`, one scheduler only.
+
+Redis may lose any of these; the next tick does the same work from PostgreSQL.
+"""
+
+from rq import cron
+
+from anomalies.tasks import sweep
+
+cron.register(sweep, queue_name="detection", interval=30, result_ttl=60, ttl=60)
