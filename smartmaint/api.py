@@ -1,0 +1,194 @@
+"""What every endpoint under /api/ shares: pages, and one shape for errors.
+
+    {"error": {"code": "not_found", "message": "No such anomaly.", "details": {…}}}
+
+`details` is there only when there is more to say: by field for an invalid body.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import psycopg
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.views import defaults
+from rest_framework import exceptions, serializers
+from rest_framework.pagination import CursorPagination
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from smartmaint.lib import breaker
+
+STORE_AWAY_RETRY_S = 5.0
+# A connection that cannot be had (refused, pool exhausted) or was lost, and what the server gave up
+# on (deadlock, timeout). psycopg's own come from inside a COPY, where Django does not wrap them.
+STORE_AWAY = (
+    OperationalError,
+    InterfaceError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+)
+
+
+class CursorPages(CursorPagination):
+    """Pages by cursor: stable while rows arrive, and as fast on the last page as on the first.
+
+    A view states its own `ordering`, which must end in a unique field.
+    """
+
+    page_size_query_param = "page_size"
+    max_page_size = 500
+    ordering = "-id"
+
+    def get_ordering(  # noqa: ARG002  DRF fixes the signature
+        self, request: Any, queryset: Any, view: Any
+    ) -> tuple[str, ...]:
+        stated = getattr(view, "ordering", None) or self.ordering
+        return (stated,) if isinstance(stated, str) else tuple(stated)
+
+
+class TooLarge(exceptions.APIException):
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+    default_detail = "The body is larger than this server accepts."
+
+
+class Unavailable(exceptions.APIException):
+    """503: nothing was written, try again in `wait` seconds."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "unavailable"
+    default_detail = "A service this request needs is away; nothing was written. Try again later."
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        code: str | None = None,
+        *,
+        wait: float = STORE_AWAY_RETRY_S,
+    ) -> None:
+        super().__init__(detail, code)
+        self.wait = wait  # DRF turns it into Retry-After
+
+
+def error_body(code: str, message: str, details: object = None) -> dict[str, Any]:
+    error: dict[str, Any] = {"code": code, "message": message}
+    if details:
+        error["details"] = details
+    return {"error": error}
+
+
+def one_shape_for_errors(exc: Exception, _context: dict[str, Any]) -> Response | None:
+    """DRF's EXCEPTION_HANDLER. None, which becomes a 500, for what nobody foresaw."""
+    known = _as_api_exception(exc)
+    if known is None:
+        return None
+    set_rollback()
+    headers = {}
+    if auth_header := getattr(known, "auth_header", None):
+        headers["WWW-Authenticate"] = auth_header
+    if wait := getattr(known, "wait", None):
+        headers["Retry-After"] = str(max(1, math.ceil(wait)))
+    return Response(_body_of(known), status=int(known.status_code), headers=headers)
+
+
+def _as_api_exception(exc: Exception) -> exceptions.APIException | None:
+    match exc:
+        case exceptions.APIException():
+            return exc
+        case Http404():
+            return exceptions.NotFound(*exc.args[:1])
+        case PermissionDenied():
+            return exceptions.PermissionDenied(*exc.args[:1])
+        case RequestDataTooBig():
+            return TooLarge()
+        case ModelValidationError():
+            return exceptions.ValidationError(serializers.as_serializer_error(exc))
+        case breaker.Open():
+            return Unavailable(wait=exc.retry_after_s)
+    return Unavailable() if isinstance(exc, STORE_AWAY) else None
+
+
+def _body_of(exc: exceptions.APIException) -> dict[str, Any]:
+    detail, code = exc.detail, exc.default_code
+    if isinstance(detail, list):
+        detail = {"non_field_errors": detail}
+    if not isinstance(detail, dict):
+        return error_body(str(getattr(detail, "code", code)), str(detail))
+    if "detail" in detail and "code" in detail:  # simplejwt puts its sentence and code in here
+        rest = {key: value for key, value in detail.items() if key not in {"detail", "code"}}
+        return error_body(str(detail["code"]), str(detail["detail"]), rest)
+    return error_body(code, "The request is not valid.", detail)
+
+
+# --- outside the views: addresses that do not exist and what nobody foresaw -----------------------
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    if _is_api(request):
+        return _error_page(HTTPStatus.BAD_REQUEST, "bad_request")
+    return defaults.bad_request(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    if _is_api(request):
+        return _error_page(HTTPStatus.NOT_FOUND, "not_found")
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    if _is_api(request):
+        return _error_page(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error")
+    return defaults.server_error(request)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def _error_page(status: HTTPStatus, code: str) -> JsonResponse:
+    return JsonResponse(error_body(code, f"{status.description or status.phrase}."), status=status)
+
+
+# --- the schema -----------------------------------------------------------------------------------
+
+
+def errors_in_schema(result: dict[str, Any], **_: object) -> dict[str, Any]:
+    """A drf-spectacular hook: every operation says that its errors have the one shape."""
+    schemas = result.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Error"] = ERROR_SCHEMA
+    answer = {
+        "description": "Any error.",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+    for operations in result.get("paths", {}).values():
+        for operation in operations.values():
+            operation.get("responses", {}).setdefault("default", answer)
+    return result
+
+
+ERROR_SCHEMA = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {
+                "code": {"type": "string", "description": "Stable, for programs."},
+                "message": {"type": "string", "description": "A sentence, for people."},
+                "details": {
+                    "type": "object",
+                    "additionalProperties": True,
+                    "description": "By field, when there is more to say.",
+                },
+            },
+        }
+    },
+}
