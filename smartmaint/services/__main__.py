@@ -1,0 +1,70 @@
+"""`python -m smartmaint.services`: the command line of the Makefile."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+
+from smartmaint.services import postgres, run, valkey
+from smartmaint.services.errors import ServiceError
+from smartmaint.services.home import Home, open_home
+from smartmaint.services.say import say
+from smartmaint.services.stack import stop_embedded
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, run the command, return its exit code."""
+    options = _parser().parse_args(arguments)
+    # `kill` and a closed terminal end the servers as Ctrl-C does.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        return int(options.command(open_home(), options))
+    except ServiceError as error:
+        say(f"smartmaint: {error}", to=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m smartmaint.services", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    to_run = commands.add_parser("run", help="run a command on the services, then stop them")
+    to_run.add_argument("line", nargs=argparse.REMAINDER, metavar="-- CMD ...")
+    to_run.set_defaults(command=_run)
+
+    for name, function, text in (
+        ("status", _status, "say which embedded servers run"),
+        ("stop", _stop, "stop the embedded servers, whoever started them"),
+    ):
+        commands.add_parser(name, help=text).set_defaults(command=function)
+    return parser
+
+
+def _run(home: Home, options: argparse.Namespace) -> int:
+    line = options.line[1:] if options.line[:1] == ["--"] else options.line
+    if not line:
+        raise ServiceError("Say what to run: python -m smartmaint.services run -- CMD ...")
+    return run.run_on_stack(home, line)
+
+
+def _status(home: Home, _options: argparse.Namespace) -> int:
+    for name, pid in (("PostgreSQL", postgres.running(home)), ("Valkey", valkey.running(home))):
+        say(f"{name:<11} {f'runs as process {pid}' if pid else 'is down'}")
+    say(f"data in     {home.state}")
+    return 0
+
+
+def _stop(home: Home, _options: argparse.Namespace) -> int:
+    stop_embedded(home)
+    return _status(home, _options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
