@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -46,9 +45,7 @@ class CursorPages(CursorPagination):
     max_page_size = 500
     ordering = "-id"
 
-    def get_ordering(  # noqa: ARG002  DRF fixes the signature
-        self, request: Any, queryset: Any, view: Any
-    ) -> tuple[str, ...]:
+    def get_ordering(self, request: Any, queryset: Any, view: Any) -> tuple[str, ...]:
         stated = getattr(view, "ordering", None) or self.ordering
         return (stated,) if isinstance(stated, str) else tuple(stated)
 

@@ -112,7 +112,11 @@ _QUEUE = {
     # Pickle runs code on load; a queue that others can reach must not be able to.
     "SERIALIZER": "rq.serializers.JSONSerializer",
 }
-RQ_QUEUES = {"detection": _QUEUE, "validation": _QUEUE, "training": {**_QUEUE, "DEFAULT_TIMEOUT": 3600}}
+RQ_QUEUES = {
+    "detection": _QUEUE,
+    "validation": _QUEUE,
+    "training": {**_QUEUE, "DEFAULT_TIMEOUT": 3600},
+}
 
 MLFLOW_TRACKING_URI = env.str("MLFLOW_TRACKING_URI", default="http://127.0.0.1:5000")
 MLFLOW_BACKEND_STORE_URI = env.str("MLFLOW_BACKEND_STORE_URI", default="")
@@ -157,6 +161,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "smartmaint.api.errors_in_schema",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "SensorStatusEnum": "sensors.models.Sensor.Status",
         "PublishedStatusEnum": "anomalies.models.PublishedStatus",

@@ -8,6 +8,10 @@ from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from smartmaint import health
 
+handler400 = "smartmaint.api.bad_request"
+handler404 = "smartmaint.api.not_found"
+handler500 = "smartmaint.api.server_error"
+
 api = [
     path("", include("sensors.api.urls")),
     path("", include("mlops.api")),
