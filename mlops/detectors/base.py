@@ -1,0 +1,107 @@
+"""What every detector promises, and how a rarity becomes a score. Pure.
+
+One convention: a score is in [0, 1), higher is rarer, and ALARM_LEVEL is where an alarm begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+
+from sensors.series import FloatArray
+
+ALARM_LEVEL = 0.5
+ALARM_RARITY = 4.0  # -log10 of the tail probability that scores ALARM_LEVEL
+TAIL_SHARE = 0.1  # of the calibration rows; what is rarer is extrapolated
+
+
+class Detector(Protocol):
+    """Rows of features in, scores out; a score is a function of its own row and nothing else."""
+
+    name: str
+    features_: tuple[str, ...]
+
+    def fit(self, X: FloatArray) -> Self: ...
+
+    def score(self, X: FloatArray) -> FloatArray:
+        """Shape (n,), in [0, 1); ALARM_LEVEL and above is an alarm."""
+        ...
+
+    def contributions(self, X: FloatArray) -> FloatArray:
+        """Shape (n, d), not negative, each row sums to 1: which features the score is owed to."""
+        ...
+
+
+def score_of_rarity(rarity: FloatArray) -> FloatArray:
+    """-log10 of a tail probability as a score: never saturates, and keeps the order.
+
+    >>> score_of_rarity(np.array([0.0, 4.0, 12.0]))
+    array([0.  , 0.5 , 0.75])
+    """
+    return np.asarray(rarity / (rarity + ALARM_RARITY))
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """How rare a raw distance is, learnt on rows that the distance was not fitted on.
+
+    knots and rarities: shape (k,), the empirical part; beyond the last knot the tail is exponential
+    and falls by a factor of ten every `decade` raw units.
+    """
+
+    knots: FloatArray
+    rarities: FloatArray
+    decade: float
+
+    @classmethod
+    def learn(cls, raw: FloatArray) -> Tail:
+        """From calibration distances, shape (n,), n >= 20; ValueError with fewer.
+
+        The slope of the tail is taken from its median, not its mean: faults nobody labelled may be
+        among the calibration rows, and the largest distances are theirs.
+        """
+        if len(raw) < 20:
+            raise ValueError(f"{len(raw)} calibration rows; a tail needs at least 20")
+        exceeded = np.array([1.0, 0.75, 0.5, 0.25, TAIL_SHARE])
+        knots = np.maximum.accumulate(np.quantile(raw, 1 - exceeded))
+        excess = raw[raw > knots[-1]] - knots[-1]
+        typical = float(np.median(excess)) / np.log(2) if len(excess) else 0.0
+        floor = 1e-3 * float(knots[-1] - knots[0]) + 1e-9
+        return cls(knots, -np.log10(exceeded), float(max(typical, floor) * np.log(10)))
+
+    def rarity(self, raw: FloatArray) -> FloatArray:
+        """-log10 of the probability of a distance as large as that; shape as given."""
+        beyond = np.maximum(raw - self.knots[-1], 0.0) / self.decade
+        return np.asarray(np.interp(raw, self.knots, self.rarities) + beyond)
+
+
+def normalised(parts: FloatArray) -> FloatArray:
+    """Rows of non-negative parts as shares that sum to 1; equal shares where all parts are 0.
+
+    >>> normalised(np.array([[1.0, 3.0], [0.0, 0.0]]))
+    array([[0.25, 0.75],
+           [0.5 , 0.5 ]])
+    """
+    total = parts.sum(axis=1, keepdims=True)
+    even = np.full(parts.shape, 1.0 / parts.shape[1])
+    return np.divide(parts, total, out=even, where=total > 0)
+
+
+def split_in_time(X: FloatArray, share: float = 2 / 3) -> tuple[FloatArray, FloatArray]:
+    """The older rows to fit on, the newer ones to calibrate on."""
+    cut = int(len(X) * share)
+    return X[:cut], X[cut:]
+
+
+def occlusion(distance: Callable[[FloatArray], FloatArray], X: FloatArray) -> FloatArray:
+    """Share of each feature: how much the raw distance falls when it is set to usual (0)."""
+    raw = distance(X)
+    parts = np.zeros(X.shape)
+    for feature in range(X.shape[1]):
+        occluded = X.copy()
+        occluded[:, feature] = 0.0
+        parts[:, feature] = np.maximum(raw - distance(occluded), 0.0)
+    return normalised(parts)

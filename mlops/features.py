@@ -1,0 +1,360 @@
+"""What a reading looks like next to its sensor's own past, as a row of features. Pure.
+
+Each feature is in units of the sensor's own robust baseline and 0 means "as usual", so one model
+serves every sensor of a kind. Row i is a function of the readings i - CONTEXT_ROWS + 1 .. i and of
+nothing else, to the bit: every statistic is an order statistic, a count, or a sum in a fixed order
+over a window that ends at its row, so it makes no difference how the rows are batched.
+
+The baseline leaves out the newest RECENT_ROWS readings: a fault that goes on does not hide itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from sensors.series import FloatArray, TimeArray
+
+IntArray = NDArray[np.int64]
+Column = TypeVar("Column", FloatArray, IntArray)
+
+FEATURES: tuple[str, ...] = (
+    "z",  # value against the baseline's median, in baseline spreads
+    "level",  # median of the last SHORT_ROWS against it
+    "novelty",  # distance to the nearest value of the baseline, in noise units
+    "spike",  # value against the median of the few before it, in noise units
+    "spread",  # log2 of how far readings jump lately against usually
+    "slope",  # change of the short level over the last quarter of RECENT_ROWS, in noise units
+    "season",  # value against the same time on the days before, in units of that residual
+    "season_level",  # the median of the last SHORT_ROWS of those residuals
+    "flat",  # log2 of the run of identical values against the longest run of the baseline
+    "gap",  # log2 of the time since the reading before against the usual
+    "rhythm",  # share of recent intervals that are no whole multiple of the usual one
+)
+
+# What these say is said of the sensor, not of the machine: it is stuck, silent, or its clock is off.
+INSTRUMENT = frozenset({"flat", "gap", "rhythm"})
+
+CONTEXT_ROWS = 640
+MIN_ROWS = 48
+RECENT_ROWS = 24
+SHORT_ROWS = 12
+CLIP = 100.0
+
+_BASELINE_ROWS = CONTEXT_ROWS - 1 - RECENT_ROWS
+_BEFORE_ROWS = 5  # what a spike stands out from
+_STEP_ROWS = 6  # the two short levels whose difference is the slope
+_RUN_CAP = 64
+_SEASON_REACH = 448  # rows a residual may look back: three days at ten minutes, and some more
+_SEASON_ROWS = CONTEXT_ROWS - _SEASON_REACH - RECENT_ROWS
+_SEASON_MIN = 24
+_DAY_US = 86_400_000_000
+_SEASON_TOLERANCE_US = _DAY_US // 48
+_SEASON_OFFSETS = np.arange(-3, 3)
+_LARGEST = 1e150  # a difference of two larger ones could overflow
+_LONG_AGO = np.iinfo(np.int64).min // 4
+_TO_SD = 1.4826  # a median absolute deviation of normal noise, as a standard deviation
+_CHUNK_ROWS = 1024
+
+
+def features_hash() -> str:
+    """What is logged with a model, next to the names, to tell versions of this module apart."""
+    return sha256("\n".join((*FEATURES, str(CONTEXT_ROWS))).encode()).hexdigest()[:16]
+
+
+def nature(contributions: FloatArray) -> Literal["instrument", "machine"]:
+    """Which of the two an alarm with these shares, shape (len(FEATURES),), speaks of.
+
+    >>> nature(np.eye(len(FEATURES))[FEATURES.index("flat")])
+    'instrument'
+    """
+    of_instrument = sum(contributions[FEATURES.index(name)] for name in sorted(INSTRUMENT))
+    return "instrument" if of_instrument > 0.5 else "machine"
+
+
+def compute(times: TimeArray, values: FloatArray, first: int = 0) -> FloatArray:
+    """Features of the rows first.. of one sensor.
+
+    times: shape (n,), datetime64[us] in UTC, never decreasing; values: shape (n,), in the sensor's
+    unit, finite. Returns shape (n - first, len(FEATURES)), unitless, finite, within ±CLIP; rows
+    before MIN_ROWS are 0. ValueError for a value that is not finite or a time that goes back.
+
+    >>> times = np.datetime64("2026-01-01", "us") + np.arange(100) * np.timedelta64(10, "m")
+    >>> calm = np.sin(np.arange(100.0))
+    >>> spiked = np.where(np.arange(100) == 99, 25.0, calm)
+    >>> float(compute(times, spiked, first=99)[0, FEATURES.index("spike")]) > 10
+    True
+    """
+    _check(times, values)
+    starts = range(first, len(values), _CHUNK_ROWS)
+    parts = [_rows(times, values, a, min(a + _CHUNK_ROWS, len(values))) for a in starts]
+    return np.concatenate(parts) if parts else np.zeros((0, len(FEATURES)))
+
+
+def expected(times: TimeArray, values: FloatArray, row: int) -> tuple[float, float]:
+    """The band, in the sensor's unit, in which the reading `row` would have been usual.
+
+    Around the same time on the days before where they are known, else around the baseline; four
+    spreads to each side. Without any past the band is the value itself.
+    """
+    past = slice(max(0, row - CONTEXT_ROWS + 1), row + 1)
+    context = _Context.of(times[past], values[past], min(row, CONTEXT_ROWS - 1), None)
+    base, season = _baseline(context), _season(context)
+    if base.rows[0] == 0:
+        return float(values[row]), float(values[row])
+    seasonal = bool(season.known[0])
+    middle = season.centre[0] if seasonal else base.median[0]
+    reach = 4.0 * (season.scale[0] if seasonal else base.scale[0])
+    return float(middle - reach), float(middle + reach)
+
+
+def _check(times: TimeArray, values: FloatArray) -> None:
+    if times.shape != values.shape or values.ndim != 1:
+        raise ValueError(f"times {times.shape} and values {values.shape} are not columns alike")
+    if not np.isfinite(values).all():
+        raise ValueError("a value is not finite")
+    if (times[1:] < times[:-1]).any():
+        raise ValueError("times go back; order the readings by time")
+
+
+def _rows(times: TimeArray, values: FloatArray, first: int, stop: int) -> FloatArray:
+    """Features of the rows first..stop-1, from just the rows they may know."""
+    start = max(0, first - CONTEXT_ROWS + 1)
+    context = _Context.of(times[start:stop], values[start:stop], first - start, stop - start)
+    base, season = _baseline(context), _season(context)
+    flat, gap, rhythm = _flat(context), *_clock(context)
+    columns = (*_level_and_shape(context, base), season.now, season.level, flat, gap, rhythm)
+    found = np.clip(np.stack(columns, axis=1), -CLIP, CLIP)
+    found[context.seen < MIN_ROWS] = 0.0
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """Rows to judge, preceded by exactly CONTEXT_ROWS - 1 rows, of which the first may be missing.
+
+    times (int64 µs), values and known have shape (CONTEXT_ROWS - 1 + m,); a row that is not known
+    has the value inf, so that it sorts behind all others. seen: shape (m,), rows up to each one.
+    """
+
+    times: IntArray
+    values: FloatArray
+    known: NDArray[np.bool_]
+    seen: IntArray
+
+    @classmethod
+    def of(cls, times: TimeArray, values: FloatArray, first: int, stop: int | None) -> _Context:
+        stop = len(values) if stop is None else stop
+        missing = CONTEXT_ROWS - 1 - first
+        pad = np.full(missing, np.inf)
+        micros = times[:stop].astype("datetime64[us]").astype(np.int64)
+        return cls(
+            times=np.concatenate([np.full(missing, _LONG_AGO), micros]),
+            values=np.concatenate([pad, np.clip(values[:stop], -_LARGEST, _LARGEST)]),
+            known=np.arange(missing + stop) >= missing,
+            seen=np.arange(first, stop) + 1,
+        )
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+    @property
+    def now(self) -> FloatArray:
+        return self.values[CONTEXT_ROWS - 1 :]
+
+    def steps(self) -> FloatArray:
+        """Absolute difference of each row to the row before; inf where there is none."""
+        steps = np.full(len(self.values), np.inf)
+        pair = self.known[1:] & self.known[:-1]
+        steps[1:][pair] = np.abs(self.values[1:][pair] - self.values[:-1][pair])
+        return steps
+
+
+def _windows(column: Column, m: int, rows: int, skip: int = 0) -> Column:
+    """For each of the last m rows the `rows` entries that end `skip` rows before it: (m, rows)."""
+    stop = len(column) - skip
+    return sliding_window_view(column[stop - m - rows + 1 : stop], rows)
+
+
+def _counts(flags: NDArray[np.bool_], m: int, rows: int, skip: int = 0) -> IntArray:
+    """How many flags are set in those windows: (m,)."""
+    total = np.concatenate([[0], np.cumsum(flags)])
+    stop = len(flags) - skip + 1
+    return total[stop - m : stop] - total[stop - m - rows : stop - rows]
+
+
+def _median(windows: FloatArray, counts: IntArray) -> FloatArray:
+    """Median of the `counts` smallest entries of each window; 0 where there are none."""
+    return _middle(np.sort(windows, axis=1), counts)
+
+
+def _middle(ordered: FloatArray, counts: IntArray) -> FloatArray:
+    rows = np.arange(len(ordered))
+    low = ordered[rows, np.maximum(counts - 1, 0) // 2]
+    high = ordered[rows, np.minimum(counts // 2, ordered.shape[1] - 1)]
+    found = np.zeros(len(ordered))
+    some = counts > 0
+    found[some] = low[some] + (high[some] - low[some]) / 2
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Baseline:
+    """Shape (m,) each; median and scale (spread), noise (of one reading) in the sensor's unit."""
+
+    rows: IntArray
+    median: FloatArray
+    scale: FloatArray
+    noise: FloatArray
+    step: FloatArray
+    nearest: FloatArray
+
+
+def _baseline(context: _Context) -> _Baseline:
+    m = len(context)
+    windows = _windows(context.values, m, _BASELINE_ROWS, RECENT_ROWS)
+    rows = np.clip(context.seen - RECENT_ROWS, 0, _BASELINE_ROWS)
+    median = _median(windows, rows)
+    spread = _TO_SD * _median(np.abs(windows - median[:, None]), rows)
+    step, smallest = _usual_step(context)
+    noise = np.maximum(_TO_SD / np.sqrt(2) * step, smallest / 2)
+    # A sensor that never moves: a thousandth of its value is a change worth a noise unit.
+    noise = np.maximum(noise, np.where(noise > 0, 0.02 * spread, 1e-3 * np.abs(median) + 1e-9))
+    nearest = np.abs(windows - context.now[:, None]).min(axis=1)
+    nearest[rows == 0] = 0.0
+    return _Baseline(rows, median, np.maximum(spread, noise), noise, step, nearest)
+
+
+def _usual_step(context: _Context) -> tuple[FloatArray, FloatArray]:
+    """Median of the baseline's steps, and its smallest step that is one (the resolution)."""
+    m = len(context)
+    ordered = np.sort(_windows(context.steps(), m, _BASELINE_ROWS, RECENT_ROWS), axis=1)
+    counts = np.clip(context.seen - 1 - RECENT_ROWS, 0, _BASELINE_ROWS)
+    zeros = np.minimum((ordered == 0).sum(axis=1), _BASELINE_ROWS - 1)
+    smallest = ordered[np.arange(m), zeros]
+    return _middle(ordered, counts), np.where(np.isfinite(smallest), smallest, 0.0)
+
+
+def _level_and_shape(context: _Context, base: _Baseline) -> tuple[FloatArray, ...]:
+    """z, level, novelty, spike, spread, slope. Little history speaks quietly."""
+    m = len(context)
+    weight = base.rows / (base.rows + RECENT_ROWS)
+    short = _short_median(context.values, context.seen, m, SHORT_ROWS)
+    before = _short_median(context.values, context.seen - 1, m, _BEFORE_ROWS, skip=1)
+    now = _short_median(context.values, context.seen, m, _STEP_ROWS)
+    then = _short_median(context.values, context.seen - SHORT_ROWS, m, _STEP_ROWS, SHORT_ROWS)
+    lately = _short_median(context.steps(), context.seen - 1, m, SHORT_ROWS)
+    return (
+        weight * (context.now - base.median) / base.scale,
+        weight * (short - base.median) / base.scale,
+        weight * base.nearest / base.noise,
+        weight * (context.now - before) / base.noise,
+        weight * np.log2(_floored(lately, base) / _floored(base.step, base)),
+        weight * (now - then) / base.noise,
+    )
+
+
+def _floored(step: FloatArray, base: _Baseline) -> FloatArray:
+    """A step as it counts for the spread: a stuck sensor is told by `flat`, not by -inf."""
+    return step + 0.25 * base.noise
+
+
+def _short_median(
+    column: FloatArray, seen: IntArray, m: int, rows: int, skip: int = 0
+) -> FloatArray:
+    return _median(_windows(column, m, rows, skip), np.clip(seen, 0, rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Season:
+    """Shape (m,) each: what the days before say of a row. centre and scale in the unit."""
+
+    known: NDArray[np.bool_]
+    centre: FloatArray
+    scale: FloatArray
+    now: FloatArray
+    level: FloatArray
+
+
+def _season(context: _Context) -> _Season:
+    m = len(context)
+    centre, usable = _same_time_before(context)
+    residual = np.full(len(context.values), np.inf)
+    residual[usable] = context.values[usable] - centre[usable]
+    counts = _counts(usable, m, _SEASON_ROWS, RECENT_ROWS)
+    spread = _median(np.abs(_windows(residual, m, _SEASON_ROWS, RECENT_ROWS)), counts)
+    floor = 1e-3 * np.abs(centre[-m:]) + 1e-9
+    scale = np.maximum(_TO_SD * spread, np.where(spread > 0, 0.0, floor))
+    lately = _counts(usable, m, SHORT_ROWS)
+    known = usable[-m:] & (counts >= _SEASON_MIN)
+    now = np.where(known, residual[-m:], 0.0) / scale
+    level = _median(_windows(residual, m, SHORT_ROWS), lately) / scale
+    return _Season(known, centre[-m:], scale, now, np.where(known & (lately > 1), level, 0.0))
+
+
+def _same_time_before(context: _Context) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Median of the values within half an hour of this time one, two and three days earlier.
+
+    Both of the context's length; the second says where any such value is known.
+    """
+    n = len(context.times)
+    rows = np.arange(n)
+    pool = []
+    for days in (1, 2, 3):
+        target = context.times - days * _DAY_US
+        near = np.searchsorted(context.times, target)[:, None] + _SEASON_OFFSETS
+        within = np.clip(near, 0, n - 1)
+        usable = (near > rows[:, None] - _SEASON_REACH) & (near >= 0) & (near < rows[:, None])
+        usable &= context.known[within] & context.known[:, None]
+        usable &= np.abs(context.times[within] - target[:, None]) <= _SEASON_TOLERANCE_US
+        pool.append(np.where(usable, context.values[within], np.inf))
+    values = np.concatenate(pool, axis=1)
+    counts = np.isfinite(values).sum(axis=1)
+    return _median(values, counts), counts > 0
+
+
+def _flat(context: _Context) -> FloatArray:
+    """log2 of the run of identical values against the longest one before it; a pair is no run."""
+    m = len(context)
+    run = np.ones(len(context.values), dtype=np.int64)
+    same = np.zeros(len(run), dtype=bool)
+    same[1:] = (context.values[1:] == context.values[:-1]) & context.known[:-1]
+    alive = same.copy()
+    for back in range(1, _RUN_CAP):
+        run += alive
+        alive[back:] &= same[: len(same) - back]
+        alive[:back] = False
+    rows = CONTEXT_ROWS - _RUN_CAP
+    runs = np.where(context.known, run, 1)
+    windows = _windows(runs, m, rows)
+    now = run[-m:]
+    before = np.arange(rows)[None, :] < (rows - now)[:, None]
+    usual = np.where(before, windows, 1).max(axis=1)
+    whole = now >= np.minimum(context.seen, _RUN_CAP)
+    return np.where((now < 3) | whole, 0.0, np.maximum(np.log2(now / usual), 0.0))
+
+
+def _clock(context: _Context) -> tuple[FloatArray, FloatArray]:
+    """gap and rhythm. A missing reading lengthens a gap to a whole multiple: that is no clock."""
+    m = len(context)
+    interval = np.full(len(context.times), np.inf)
+    pair = context.known[1:] & context.known[:-1]
+    interval[1:][pair] = np.diff(context.times)[pair]
+    counts = np.clip(context.seen - 1 - RECENT_ROWS, 0, _BASELINE_ROWS)
+    usual = np.maximum(_median(_windows(interval, m, _BASELINE_ROWS, RECENT_ROWS), counts), 1.0)
+    recent = np.where(np.isfinite(interval), interval, 0.0)
+    off = _share_off(_windows(recent, m, SHORT_ROWS), usual)
+    usually = _share_off(_windows(recent, m, _SEASON_ROWS, RECENT_ROWS), usual)
+    gap = np.log2(np.maximum(recent[-m:], 1.0) / usual)
+    return np.where(gap > 0, gap, 0.0), np.maximum(off - usually, 0.0)
+
+
+def _share_off(intervals: FloatArray, usual: FloatArray) -> FloatArray:
+    ratio = intervals / usual[:, None]
+    off = (np.abs(ratio - np.round(ratio)) > 0.2) | ((ratio < 0.5) & (intervals > 0))
+    return np.asarray(off.sum(axis=1) / intervals.shape[1])
