@@ -1,0 +1,108 @@
+"""What the readings before an anomaly say about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomalies.evidence import Evidence, Term
+from anomalies.policy import ValidationPolicy
+from sensors.series import FloatArray, Series
+
+SOURCE = "history"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The readings before an anomaly, oldest first.
+
+    values: shape (n,), in the sensor's unit; quality: shape (n,), 0..1. Both finite.
+    """
+
+    values: FloatArray
+    quality: FloatArray
+
+    @classmethod
+    def of(cls, series: Series) -> History:
+        """The usable readings of a series: those that are not finite are left out."""
+        usable = np.isfinite(series.values) & np.isfinite(series.quality)
+        return cls(series.values[usable], series.quality[usable])
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def recent(self, n: int) -> FloatArray:
+        return self.values[-n:]
+
+    @property
+    def mean(self) -> float | None:
+        """In the sensor's unit; None without readings."""
+        return float(np.mean(self.values)) if len(self) else None
+
+    @property
+    def mean_quality(self) -> float | None:
+        return float(np.mean(self.quality)) if len(self) else None
+
+
+def scatter(values: FloatArray) -> float:
+    """Sample standard deviation in the values' unit; exactly 0 for equal values or fewer than two.
+
+    Free of overflow: values are scaled first, since a sensor of no known kind may report 1e300.
+
+    >>> scatter(np.array([0.1, 0.1, 0.1])), scatter(np.array([1e300, -1e300])) > 1e300
+    (0.0, True)
+    """
+    if len(values) < 2 or values.min() == values.max():
+        return 0.0
+    largest = float(np.abs(values).max())
+    return float(np.std(values / largest, ddof=1)) * largest
+
+
+def recurrence(history: History, value: float, tolerance: float) -> float:
+    """The share, 0..1, of the history that looks like `value`.
+
+    tolerance: in standard deviations of the history. In a history without variance only the very
+    same value looks alike.
+
+    >>> recurrence(History(np.array([0.0, 0.0, 9.0, 9.0]), np.ones(4)), 9.5, tolerance=0.25)
+    0.5
+    """
+    if not len(history):
+        return 0.0
+    alike = np.abs(history.values - value) <= tolerance * scatter(history.values)
+    return float(np.mean(alike))
+
+
+def terms(history: History, evidence: Evidence, policy: ValidationPolicy) -> tuple[Term, ...]:
+    """What the history adds to the confidence; nothing but its own shortage when it is short."""
+    if len(history) < policy.min_history:
+        reason = f"{len(history)} readings before it, {policy.min_history} needed"
+        return (Term(SOURCE, "too_short", 0.0, reason),)
+    return (*_stability(history, evidence, policy), *_recurrence(history, evidence, policy),
+            *_quality(history, policy))  # fmt: skip
+
+
+def _stability(history: History, evidence: Evidence, policy: ValidationPolicy) -> Iterator[Term]:
+    recent = history.recent(policy.recent_stability_window)
+    step, spread = abs(evidence.value - float(np.median(recent))), scatter(recent)
+    seen = f"{step:.4g} away from the last {len(recent)} readings, which scatter by {spread:.4g}"
+    if step > 0 and step >= policy.jump_sigmas * spread:
+        yield Term(SOURCE, "stable_jump", policy.stable_jump_adjustment, f"a jump: {seen}")
+    elif spread > 0 and step <= policy.volatile_sigmas * spread and evidence.is_about_the_value:
+        yield Term(SOURCE, "volatility", policy.volatility_adjustment, f"volatile: {seen}")
+
+
+def _recurrence(history: History, evidence: Evidence, policy: ValidationPolicy) -> Iterator[Term]:
+    share = recurrence(history, evidence.value, policy.recurrence_tolerance)
+    if share >= policy.recurring_anomaly_threshold_pct and evidence.is_about_the_value:
+        reason = f"{share:.0%} of the last {len(history)} readings look like it"
+        yield Term(SOURCE, "recurrence", policy.recurrence_adjustment, reason)
+
+
+def _quality(history: History, policy: ValidationPolicy) -> Iterator[Term]:
+    mean = history.mean_quality
+    if mean is not None and mean < policy.poor_quality_threshold:
+        reason = f"the readings before it have a mean quality of {mean:.2f}"
+        yield Term(SOURCE, "poor_quality", policy.poor_quality_adjustment, reason)
