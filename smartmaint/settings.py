@@ -120,6 +120,7 @@ RQ_QUEUES = {
 
 MLFLOW_TRACKING_URI = env.str("MLFLOW_TRACKING_URI", default="http://127.0.0.1:5000")
 MLFLOW_BACKEND_STORE_URI = env.str("MLFLOW_BACKEND_STORE_URI", default="")
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # --- people and devices ---------------------------------------------------------------------------
 

@@ -1,0 +1,125 @@
+"""What /metrics reads at the moment it is asked, so that no worker has to keep a figure alive."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models import Count, Min, Q
+from django.utils import timezone
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from redis import RedisError
+from rq import Queue
+from rq.registry import FailedJobRegistry
+
+from anomalies.models import Anomaly
+from sensors.models import QuarantinedReading, ScoringNote
+from smartmaint import probes
+from smartmaint.lib import breaker
+
+log = logging.getLogger(__name__)
+
+LEVELS = {breaker.State.CLOSED: 0, breaker.State.HALF_OPEN: 1, breaker.State.OPEN: 2}
+
+
+class StateCollector(Collector):
+    """The state of the stores and of this process. A store that is away costs its figures only."""
+
+    def collect(self) -> Iterator[Metric]:
+        now = timezone.now()
+        yield from _or_absent("postgresql", lambda: _from_database(now), DatabaseError)
+        yield from _or_absent("redis", _from_redis, RedisError)
+        yield _breakers()
+
+
+def _or_absent(
+    store: str, read: Callable[[], list[Metric]], error: type[Exception]
+) -> Iterable[Metric]:
+    up = GaugeMetricFamily(
+        "smartmaint_store_up", "1 when the store answered this scrape.", labels=["store"]
+    )
+    try:
+        found = read()
+    except error as reason:
+        log.warning("no figures from %s: %s", store, reason)
+        found = []
+    up.add_metric([store], 1.0 if found else 0.0)
+    return [up, *found]
+
+
+def _from_database(now: datetime) -> list[Metric]:
+    with transaction.atomic():
+        probes.limit_statements()
+        return [*_notes(now), _quarantine(), _anomalies()]
+
+
+def _notes(now: datetime) -> list[Metric]:
+    held = Q(held=True)
+    notes = ScoringNote.objects.aggregate(
+        open=Count("id", filter=~held),
+        held=Count("id", filter=held),
+        oldest=Min("created_at", filter=~held),
+    )
+    counts = GaugeMetricFamily(
+        "smartmaint_scoring_notes",
+        "Notes of what needs scoring: open, or held until a champion is back.",
+        labels=["state"],
+    )
+    for state in ("open", "held"):
+        counts.add_metric([state], notes[state])
+    oldest = notes["oldest"]
+    age = GaugeMetricFamily(
+        "smartmaint_oldest_open_note_seconds",
+        "Age of the oldest open note; 0 when nothing waits.",
+        value=(now - oldest).total_seconds() if oldest else 0.0,
+    )
+    return [counts, age]
+
+
+def _quarantine() -> Metric:
+    waiting = GaugeMetricFamily(
+        "smartmaint_quarantine_waiting", "Quarantined readings not replayed.", labels=["category"]
+    )
+    rows = QuarantinedReading.objects.waiting().order_by().values_list("category")
+    found = dict(rows.annotate(Count("id")))
+    for category in QuarantinedReading.Category.values:
+        waiting.add_metric([category], found.get(category, 0))
+    return waiting
+
+
+def _anomalies() -> Metric:
+    standing = GaugeMetricFamily(
+        "smartmaint_anomalies",
+        "Anomalies that stand, by published status; `pending` is not validated yet.",
+        labels=["status"],
+    )
+    rows = Anomaly.objects.standing().order_by().values_list("status")
+    for status, count in rows.annotate(Count("id")):
+        standing.add_metric([status or "pending"], count)
+    return standing
+
+
+def _from_redis() -> list[Metric]:
+    waiting = GaugeMetricFamily("smartmaint_jobs_waiting", "Queued jobs.", labels=["queue"])
+    failed = GaugeMetricFamily("smartmaint_jobs_failed", "Failed jobs kept.", labels=["queue"])
+    with probes.impatient_redis() as client:
+        for name in settings.RQ_QUEUES:
+            waiting.add_metric([name], Queue(name, connection=client).count)
+            registry = FailedJobRegistry(name, connection=client)
+            failed.add_metric([name], registry.get_job_count(cleanup=False))
+    return [waiting, failed]
+
+
+def _breakers() -> Metric:
+    levels = GaugeMetricFamily(
+        "smartmaint_breaker_state",
+        "0 closed, 1 half open, 2 open; of the web process that answered.",
+        labels=["breaker"],
+    )
+    for name, state in breaker.states().items():
+        levels.add_metric([name], LEVELS[state])
+    return levels
