@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sensors.series import FloatArray, TimeArray
 
@@ -81,10 +82,12 @@ class Scales:
 @dataclass(frozen=True, slots=True)
 class Injected:
     """times and values of shape (m,), in the order the instrument sends them; a wrong clock makes
-    the times go back once. `start` and `end` bound the effect in event time."""
+    the times go back once. `kept` (m,) are the rows that are sent at all. `start` and `end` bound
+    the effect in event time."""
 
     times: TimeArray
     values: FloatArray
+    kept: NDArray[np.int_]
     start: np.datetime64
     end: np.datetime64
 
@@ -108,18 +111,18 @@ def inject(
     last = first + readings - 1
     if first < 1 or last + 1 >= len(times):
         raise IndexError(f"rows {first} to {last} need a row before and after in {len(times)} rows")
-    rows = slice(first, last + 1)
+    rows, kept = slice(first, last + 1), np.arange(len(times))
     if sort == "dropout":
-        kept = np.r_[0:first, last + 1 : len(times)]
-        return Injected(times[kept], values[kept], times[first], times[last + 1])
+        kept = np.delete(kept, rows)
+        return Injected(times[kept], values[kept], kept, times[first], times[last + 1])
     if sort == "clock_error":
         ahead = (size * (scales.interval / np.timedelta64(1, "us"))) * np.timedelta64(1, "us")
         moved = times.copy()
         moved[rows] += ahead
-        return Injected(moved, values, moved[first], moved[last])
+        return Injected(moved, values, kept, moved[first], moved[last])
     changed = values.copy()
     changed[rows] = _EFFECTS[sort](values[first - 1 : last + 1], size, scales, rng)
-    return Injected(times, changed, times[first], times[last])
+    return Injected(times, changed, kept, times[first], times[last])
 
 
 def _sign(rng: np.random.Generator) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Plan:
 
     slots: int = 1030
     history: int = 660
-    interval_s: int = 600
+    interval_s: float = 600.0
     faults_per_sort: int = 4
     faults_per_sensor: int = 2
     separation: int = 60
@@ -48,7 +48,7 @@ class Plan:
 
     @property
     def interval(self) -> np.timedelta64:
-        return np.timedelta64(self.interval_s, "s")
+        return np.timedelta64(round(self.interval_s * 1e6), "us")
 
 
 DEFAULT_PLAN = Plan()
@@ -56,13 +56,17 @@ DEFAULT_PLAN = Plan()
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One sensor's readings in the order it sends them; the first `history` of them are healthy."""
+    """One sensor's readings in the order it sends them; the first `history` of them are healthy.
+
+    `times` is what its clock says, `sent` when it really was. All of shape (n,).
+    """
 
     sensor: str
     site: str
     asset: str
     kind: str
     times: TimeArray
+    sent: TimeArray
     values: FloatArray
     history: int
     faults: tuple[Fault, ...]
@@ -93,8 +97,15 @@ def generate(seed: int, until: np.datetime64, plan: Plan = DEFAULT_PLAN) -> Flee
     places = [(site, asset, kind) for site, asset, kinds in LAYOUT for kind in kinds]
     sorts = _deal(len(places), plan, np.random.default_rng([seed, len(places)]))
     streams = tuple(
-        _stream(place, sorts[i], until, plan, np.random.default_rng([seed, i]))
-        for i, place in enumerate(places)
+        labelled_stream(
+            kind,
+            sorts[i],
+            until=until,
+            rng=np.random.default_rng([seed, i]),
+            plan=plan,
+            place=(site, asset),
+        )
+        for i, (site, asset, kind) in enumerate(places)
     )
     held_back_from = until.astype("datetime64[us]") - plan.interval * (plan.slots - plan.history)
     return Fleet(seed, streams, held_back_from - plan.interval // 2)
@@ -107,9 +118,32 @@ def labelled_stream(
     until: np.datetime64,
     rng: np.random.Generator,
     plan: Plan = DEFAULT_PLAN,
+    place: tuple[str, str] = ("site", "asset"),
+    behaviour: Behaviour | None = None,
+    day_start: np.datetime64 | None = None,
 ) -> Stream:
-    """One sensor of a kind with faults of the given sorts, in that order, after its history."""
-    return _stream(("site", "asset", kind), tuple(sorts), until, plan, rng)
+    """One sensor of a kind with faults of the given sorts, in that order, after its history.
+
+    behaviour, day_start: of a sensor that goes on from earlier; else drawn, and the first time.
+    Raises ValueError if the faults do not fit.
+    """
+    behaviour = behaviour or draw_behaviour(kind, rng)
+    times = grid(until, plan.slots, plan.interval, rng)
+    values = as_stored(kind, normal_values(behaviour, times, rng, day_start=day_start))
+    present = rng.random(plan.slots) >= MISSING_SHARE
+    healthy = Stream(
+        sensor=f"{place[1]}.{kind}",
+        site=place[0],
+        asset=place[1],
+        kind=kind,
+        times=times[present],
+        sent=times[present],
+        values=values[present],
+        history=int(present[: plan.history].sum()),
+        faults=(),
+        behaviour=behaviour,
+    )
+    return _with_faults(healthy, tuple(sorts), plan, rng)
 
 
 def _deal(sensors: int, plan: Plan, rng: np.random.Generator) -> list[tuple[str, ...]]:
@@ -125,28 +159,16 @@ def _deal(sensors: int, plan: Plan, rng: np.random.Generator) -> list[tuple[str,
     return [tuple(sorts) for sorts in hand]
 
 
-def _stream(
-    place: tuple[str, str, str],
-    sorts: tuple[str, ...],
-    until: np.datetime64,
-    plan: Plan,
-    rng: np.random.Generator,
+def _with_faults(
+    stream: Stream, sorts: tuple[str, ...], plan: Plan, rng: np.random.Generator
 ) -> Stream:
-    site, asset, kind = place
-    sensor = f"{asset}.{kind}"
-    behaviour = draw_behaviour(kind, rng)
-    times = grid(until, plan.slots, plan.interval, rng)
-    values = normal_values(behaviour, times, rng)
-    present = rng.random(plan.slots) >= MISSING_SHARE
-    history = int(present[: plan.history].sum())
-    times, values = times[present], as_stored(kind, values[present])
-    scales = Scales(behaviour.noise, behaviour.spread, plan.interval)
-    faults: list[Fault] = []
+    scales = Scales(stream.behaviour.noise, stream.behaviour.spread, plan.interval)
     # From the last to the first, so that a dropout does not move the rows of those before it.
-    for sort, first, readings, size in reversed(_place(sorts, history, len(times), plan, rng)):
+    placed = _place(sorts, stream.history, len(stream.times), plan, rng)
+    for sort, first, readings, size in reversed(placed):
         done = inject(
-            times,
-            values,
+            stream.times,
+            stream.values,
             sort=sort,
             first=first,
             readings=readings,
@@ -154,11 +176,15 @@ def _stream(
             scales=scales,
             rng=rng,
         )
-        times, values = done.times, as_stored(kind, done.values)
-        faults.append(Fault(sort, sensor, done.start, done.end, size))
-    return Stream(
-        sensor, site, asset, kind, times, values, history, tuple(reversed(faults)), behaviour
-    )
+        fault = Fault(sort, stream.sensor, done.start, done.end, size)
+        stream = replace(
+            stream,
+            times=done.times,
+            sent=stream.sent[done.kept],
+            values=as_stored(stream.kind, done.values),
+            faults=(fault, *stream.faults),
+        )
+    return stream
 
 
 def _place(
@@ -170,7 +196,9 @@ def _place(
     """
     drawn = [(sort, *FAULTS[sort].draw(rng)) for sort in sorts]
     # A clock that runs ahead reaches beyond its own rows.
-    lengths = [n + (int(size) + 1 if sort == "clock_error" else 0) for sort, size, n in drawn]
+    lengths = [
+        readings + (int(size) + 1 if sort == "clock_error" else 0) for sort, size, readings in drawn
+    ]
     taken = plan.lead_in + plan.lead_out + sum(lengths) + plan.separation * max(len(sorts) - 1, 0)
     if (free := n - history - taken) < 0:
         raise ValueError(f"{len(sorts)} faults of up to {LONGEST} readings do not fit in {n} rows")

@@ -41,11 +41,12 @@ RESOLUTION = {
     "voltage": 0.01,
 }
 DAY = np.timedelta64(1, "D")
+MILLISECOND = np.timedelta64(1, "ms")
 WANDER_DAYS = 1.0
 TAIL_SHARE, TAIL_WIDTH = 1 / 250, 2.5
 LOAD_NOISE = 0.25
 MISSING_SHARE = 0.01
-JITTER_S = 2.0
+JITTER_SHARE = 1 / 300  # of the interval, as standard deviation; at most thrice that
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +86,22 @@ def draw_behaviour(kind: str, rng: np.random.Generator) -> Behaviour:
     )
 
 
-def normal_values(behaviour: Behaviour, times: TimeArray, rng: np.random.Generator) -> FloatArray:
-    """Healthy readings at `times` (n,), oldest first and about evenly spaced; not yet rounded."""
+def normal_values(
+    behaviour: Behaviour,
+    times: TimeArray,
+    rng: np.random.Generator,
+    *,
+    day_start: np.datetime64 | None = None,
+) -> FloatArray:
+    """Healthy readings at `times` (n,), oldest first and about evenly spaced; not yet rounded.
+
+    day_start: when the daily cycle begins; the first of the times unless it goes on from earlier.
+    """
     if not len(times):
         return np.empty(0)
-    days = (times - times[0]) / DAY
+    days = (times - (times[0] if day_start is None else day_start)) / DAY
     load = _SHAPES[behaviour.kind](2 * np.pi * days + behaviour.phase)
-    step = days[-1] / max(len(days) - 1, 1)
+    step = (days[-1] - days[0]) / max(len(days) - 1, 1)
     wander = _autoregression(len(times), float(np.exp(-step / WANDER_DAYS)), rng)
     noise = _autoregression(len(times), behaviour.correlation, rng) * _tails(len(times), rng)
     if behaviour.kind == "vibration":
@@ -130,10 +140,10 @@ def as_stored(kind: str, values: FloatArray) -> FloatArray:
 def grid(
     until: np.datetime64, n: int, interval: np.timedelta64, rng: np.random.Generator
 ) -> TimeArray:
-    """n times, datetime64[us], one interval apart, all before `until`, with a jitter of seconds."""
+    """n times, datetime64[us], one interval apart, all before `until`, with a slight jitter."""
     slots = until.astype("datetime64[us]") - interval * np.arange(n, 0, -1)
-    jitter_s = np.clip(rng.normal(0, JITTER_S, n), -3 * JITTER_S, 3 * JITTER_S)
-    times: TimeArray = slots + np.round(jitter_s * 1e3).astype("timedelta64[ms]")
+    jitter_ms = np.clip(rng.normal(size=n), -3, 3) * JITTER_SHARE * (interval / MILLISECOND)
+    times: TimeArray = slots + np.round(jitter_ms).astype("timedelta64[ms]")
     return times
 
 

@@ -237,3 +237,26 @@ def test_faults_that_do_not_fit_are_refused():
 def test_more_faulty_sensors_than_sensors_are_refused():
     with pytest.raises(ValueError, match="sensors with faults are asked for"):
         generate(100, UNTIL, Plan(faults_per_sensor=1))
+
+
+def test_a_stream_says_when_each_reading_was_really_sent():
+    stream = _faulty("voltage", "clock_error", 101)
+    (fault,) = stream.faults
+    assert (np.diff(stream.sent) > np.timedelta64(0)).all()
+    wrong = stream.times != stream.sent
+    assert stream.times[wrong].min() == fault.start
+    assert stream.times[wrong].max() == fault.end
+
+
+def test_a_sensor_can_go_on_where_it_stopped():
+    plan = Plan(slots=144, history=0)
+    one = labelled_stream("temperature", (), until=UNTIL, rng=_rng(100), plan=plan)
+    next_half_day = UNTIL + np.timedelta64(12, "h")
+    other = labelled_stream(
+        "temperature", (), until=next_half_day + np.timedelta64(12, "h"), rng=_rng(101), plan=plan,
+        behaviour=one.behaviour, day_start=one.times[0] - np.timedelta64(12, "h"),
+    )  # fmt: skip
+    away = (one.values.mean() - other.values.mean()) / one.behaviour.spread
+    assert abs(away) < 1.5
+    turned = np.corrcoef(one.values[:130], other.values[:130])[0, 1]
+    assert turned < -0.5
