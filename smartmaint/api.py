@@ -19,7 +19,9 @@ from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import set_rollback
 
 from smartmaint.lib import breaker
@@ -48,6 +50,16 @@ class CursorPages(CursorPagination):
     def get_ordering(self, request: Any, queryset: Any, view: Any) -> tuple[str, ...]:
         stated = getattr(view, "ordering", None) or self.ordering
         return (stated,) if isinstance(stated, str) else tuple(stated)
+
+
+class TokenThrottle(SimpleRateThrottle):
+    """Guessing passwords: so many tries a minute from one address, in each web process."""
+
+    rate = "10/min"
+    scope = "token"
+
+    def get_cache_key(self, request: Request, view: Any) -> str:
+        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
 
 
 class TooLarge(exceptions.APIException):
@@ -151,41 +163,3 @@ def _is_api(request: HttpRequest) -> bool:
 
 def _error_page(status: HTTPStatus, code: str) -> JsonResponse:
     return JsonResponse(error_body(code, f"{status.description or status.phrase}."), status=status)
-
-
-# --- the schema -----------------------------------------------------------------------------------
-
-
-def errors_in_schema(result: dict[str, Any], **_: object) -> dict[str, Any]:
-    """A drf-spectacular hook: every operation says that its errors have the one shape."""
-    schemas = result.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Error"] = ERROR_SCHEMA
-    answer = {
-        "description": "Any error.",
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-    }
-    for operations in result.get("paths", {}).values():
-        for operation in operations.values():
-            operation.get("responses", {}).setdefault("default", answer)
-    return result
-
-
-ERROR_SCHEMA = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message"],
-            "properties": {
-                "code": {"type": "string", "description": "Stable, for programs."},
-                "message": {"type": "string", "description": "A sentence, for people."},
-                "details": {
-                    "type": "object",
-                    "additionalProperties": True,
-                    "description": "By field, when there is more to say.",
-                },
-            },
-        }
-    },
-}

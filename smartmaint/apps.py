@@ -5,4 +5,4 @@ class SmartmaintConfig(AppConfig):
     name = "smartmaint"
 
     def ready(self) -> None:
-        from smartmaint import checks  # noqa: F401  registers the system checks
+        from smartmaint import checks, schema  # noqa: F401  each registers what it defines

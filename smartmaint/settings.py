@@ -145,6 +145,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "smartmaint.api.CursorPages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    # Proxies in front whose X-Forwarded-For is believed; 0 believes nobody.
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
     "EXCEPTION_HANDLER": "smartmaint.api.one_shape_for_errors",
     "PAGE_SIZE": 50,
 }
@@ -164,7 +166,7 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "smartmaint.api.errors_in_schema",
+        "smartmaint.schema.errors_in_schema",
     ],
     "ENUM_NAME_OVERRIDES": {
         "SensorStatusEnum": "sensors.models.Sensor.Status",

@@ -7,17 +7,23 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from smartmaint import health
+from smartmaint.api import TokenThrottle
 
 handler400 = "smartmaint.api.bad_request"
 handler404 = "smartmaint.api.not_found"
 handler500 = "smartmaint.api.server_error"
 
+throttled = [TokenThrottle]
 api = [
     path("", include("sensors.api.urls")),
     path("", include("mlops.api")),
     path("", include("anomalies.api.urls")),
-    path("token", TokenObtainPairView.as_view(), name="token"),
-    path("token/refresh", TokenRefreshView.as_view(), name="token-refresh"),
+    path("token", TokenObtainPairView.as_view(throttle_classes=throttled), name="token"),
+    path(
+        "token/refresh",
+        TokenRefreshView.as_view(throttle_classes=throttled),
+        name="token-refresh",
+    ),
 ]
 
 urlpatterns = [
