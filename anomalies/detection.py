@@ -1,0 +1,218 @@
+"""The anomaly detection agent: what is noted gets scored, once, by the best model to be had.
+
+Detection is a function of the stored readings, the model version and the policy, in event time.
+Who runs it, when, in what batches and how often makes no difference to where it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from anomalies import leases, ledger, regions
+from anomalies.findings import drafts_of, fingerprint
+from anomalies.ledger import Change
+from anomalies.models import Anomaly, Rung
+from anomalies.regions import Region
+from anomalies.scoring import (
+    RUNGS,
+    DetectionPolicy,
+    Limits,
+    Scored,
+    Stretch,
+    score_stretches,
+)
+from mlops import serving
+from mlops.serving import Champion, NoChampion
+from sensors.models import ScoringNote, Sensor
+
+REASONS = {
+    ScoringNote.Reason.INGEST: "late readings",
+    ScoringNote.Reason.DEGRADED: "scored again by the champion",
+    ScoringNote.Reason.MODEL: "another model was promoted",
+    ScoringNote.Reason.MANUAL: "scored again on request",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What one pass did: sensors scored and what became of their anomalies."""
+
+    sensors: int
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A claimed sensor with its notes, its region and the model that is to judge it."""
+
+    notes: list[ScoringNote]
+    region: Region
+    served: Champion | NoChampion
+
+
+def policy() -> DetectionPolicy:
+    return DetectionPolicy(**settings.DETECTION_POLICY)
+
+
+def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
+    """Claim sensors that have open notes, score them and store what was found; one pass."""
+    lease = timedelta(seconds=settings.DETECTION_LEASE_SECONDS)
+    claim = leases.claim(now=now, limit=settings.DETECTION_CLAIM_SIZE, lease=lease)
+    if not claim:
+        return Drained(0, Change())
+    sensors = Sensor.objects.in_bulk(claim.notes)
+    champions = serving.champions_for((sensor.pk, sensor.kind) for sensor in sensors.values())
+    works, idle = [], []
+    for sensor_id, notes in claim.notes.items():
+        region = _load(sensors[sensor_id], notes, champions[sensor_id], policy)
+        if region is None:
+            idle.append((sensor_id, notes))
+        else:
+            works.append(_Work(notes, region, champions[sensor_id]))
+    for sensor_id, notes in idle:
+        _close(sensor_id, notes, claim, now=now)
+    change = Change()
+    for work, scored in _scored(works, policy):
+        change += _store(work, scored, claim, policy, now=now)
+    return Drained(len(claim.notes), change)
+
+
+def _load(
+    sensor: Sensor,
+    notes: Sequence[ScoringNote],
+    served: Champion | NoChampion,
+    policy: DetectionPolicy,
+) -> Region | None:
+    if not notes or sensor.status == Sensor.Status.RETIRED:
+        return None
+    return regions.load(
+        sensor,
+        since=min(note.since for note in notes),
+        until=max(note.until for note in notes),
+        champion=isinstance(served, Champion),
+        policy=policy,
+    )
+
+
+def _scored(works: Sequence[_Work], policy: DetectionPolicy) -> Iterable[tuple[_Work, Scored]]:
+    """Every work with its scores: one model call for all sensors that share a champion."""
+    groups: dict[tuple[str, int] | None, list[_Work]] = {}
+    for work in works:
+        served = work.served
+        key = (served.name, served.version) if isinstance(served, Champion) else None
+        groups.setdefault(key, []).append(work)
+    for group in groups.values():
+        served = group[0].served
+        detector = served.detector if isinstance(served, Champion) else None
+        stretches = [work.region.stretch for work in group]
+        yield from zip(group, score_stretches(stretches, detector, policy), strict=True)
+
+
+@transaction.atomic
+def _store(
+    work: _Work, scored: Scored, claim: leases.Claim, policy: DetectionPolicy, *, now: datetime
+) -> Change:
+    """Anomalies, notes and lease in one transaction, fenced by the lease's token."""
+    region, sensor_id = work.region, work.region.sensor.pk
+    if not leases.hold(sensor_id, claim.token):
+        return Change()
+    champion = work.served if isinstance(work.served, Champion) else None
+    drafts = drafts_of(region, scored, champion, policy)
+    change = ledger.replace(region, drafts, reason=_reason(work.notes), now=now)
+    _note_what_is_left(work)
+    _delete(work.notes)
+    leases.release(
+        sensor_id,
+        rung=RUNGS[scored.serving[-1]],
+        reason="" if champion else work.served.reason,
+        scored_until=region.until,
+        now=now,
+    )
+    return change
+
+
+@transaction.atomic
+def _close(
+    sensor_id: int, notes: Sequence[ScoringNote], claim: leases.Claim, *, now: datetime
+) -> None:
+    """Notes that point at no readings, or at a retired sensor, are done."""
+    if leases.hold(sensor_id, claim.token):
+        _delete(notes)
+        leases.release(sensor_id, rung="", reason="", scored_until=None, now=now)
+
+
+def _note_what_is_left(work: _Work) -> None:
+    """Dirty rows beyond this pass, and what the champion is to score again once it is back."""
+    region = work.region
+    if region.rest_until is not None:
+        ScoringNote.objects.create(
+            sensor=region.sensor,
+            since=region.until + timedelta(microseconds=1),
+            until=region.rest_until,
+            reason=work.notes[0].reason,
+        )
+    if isinstance(work.served, NoChampion) and work.served.expected:
+        ScoringNote.objects.create(
+            sensor=region.sensor,
+            since=region.since,
+            until=region.until,
+            reason=ScoringNote.Reason.DEGRADED,
+            held=True,
+        )
+
+
+def _delete(notes: Sequence[ScoringNote]) -> None:
+    ScoringNote.objects.filter(pk__in=[note.pk for note in notes]).delete()
+
+
+def _reason(notes: Sequence[ScoringNote]) -> str:
+    order = list(REASONS)
+    return REASONS[max((note.reason for note in notes), key=order.index)]
+
+
+def release_held() -> int:
+    """Open the notes of sensors whose champion can be had again; how many there were."""
+    held = ScoringNote.objects.filter(held=True)
+    sensors = Sensor.objects.filter(pk__in=held.values("sensor")).values_list("pk", "kind")
+    served = serving.champions_for(sensors)
+    back = [
+        sensor
+        for sensor, found in served.items()
+        if isinstance(found, Champion) or not found.expected
+    ]
+    return held.filter(sensor__in=back).update(held=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """An anomaly's score computed again. readings_changed: its window is not what it was."""
+
+    score: float
+    readings_changed: bool
+
+
+def recompute(anomaly: Anomaly) -> Recomputed:
+    """Score the peak of an anomaly again from the stored readings, by the model it names.
+
+    Raises serving.Unavailable or serving.Refused when that model cannot be had, and
+    Reading.DoesNotExist when the readings are gone.
+    """
+    policy = DetectionPolicy(**anomaly.receipt["policy"])
+    champion = None
+    if anomaly.rung == Rung.CHAMPION:
+        champion = serving.load(anomaly.model_name, anomaly.model_version)
+    stretch = regions.single(
+        anomaly.sensor_id,
+        anomaly.peak,
+        limits=Limits(**anomaly.receipt["limits"]),
+        champion=champion is not None,
+        policy=policy,
+    )
+    score = score_again(stretch, anomaly.rung, champion, policy)
+    changed = fingerprint(stretch.series, stretch.first) != anomaly.receipt["window_sha256"]
+    return Recomputed(score, changed)

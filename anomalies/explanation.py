@@ -1,0 +1,92 @@
+"""Why a reading was flagged, as data, and the plain sentence made from that data. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from mlops import features
+from sensors.series import FloatArray
+
+FEW = 0.05
+WORDS = {
+    "z": "the value stands far from its usual level",
+    "level": "its level has shifted",
+    "novelty": "no earlier value comes near it",
+    "spike": "it jumped from one reading to the next",
+    "spread": "it scatters more than usual",
+    "slope": "it is drifting",
+    "season": "it differs from the same time on the days before",
+    "season_level": "it has differed for a while from the same time on the days before",
+    "flat": "it repeats the same value",
+    "gap": "readings were missing",
+    "rhythm": "its readings come out of rhythm",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the sentence is made from. Values in the sensor's unit."""
+
+    name: str
+    unit: str
+    observed: float
+    expected: tuple[float, float] | None
+    start: datetime
+    end: datetime
+    score: float
+    by_limits: bool
+
+
+def contributions(shares: FloatArray, row: FloatArray) -> list[dict[str, float | str]]:
+    """The parts of a score by feature, largest first; shares sum to one.
+
+    shares, row: shape (d,), in the order of features.FEATURES.
+    """
+    order = np.argsort(-shares, kind="stable")
+    return [
+        {
+            "feature": features.FEATURES[i],
+            "share": round(float(shares[i]), 6),
+            "value": round(float(row[i]), 6),
+        }
+        for i in order
+    ]
+
+
+def sentence(facts: Facts, parts: list[dict[str, float | str]]) -> str:
+    """One plain sentence: what was seen, what was expected, since when, and what moved."""
+    seen = f"{facts.name} read {_amount(facts.observed, facts.unit)}"
+    if facts.expected is not None:
+        low, high = facts.expected
+        seen += f" where {low:.4g} to {_amount(high, facts.unit)} was expected"
+    return f"{seen}, {_when(facts.start, facts.end)}: {_why(facts, parts)}."
+
+
+def _why(facts: Facts, parts: list[dict[str, float | str]]) -> str:
+    if facts.by_limits:
+        return "it is outside the limits set for this sensor"
+    moved = [part for part in parts if float(part["share"]) > FEW][:2]
+    return " and ".join(WORDS.get(str(p["feature"]), f"{p['feature']} moved") for p in moved) or (
+        "several features moved a little together"
+    )
+
+
+def _amount(value: float, unit: str) -> str:
+    return f"{value:.4g} {unit}".strip()
+
+
+def _when(start: datetime, end: datetime) -> str:
+    """The range in UTC, as short as it can be said.
+
+    >>> from datetime import UTC
+    >>> _when(datetime(2026, 3, 1, 8, tzinfo=UTC), datetime(2026, 3, 1, 9, tzinfo=UTC))
+    '1 Mar 2026 08:00 to 09:00 UTC'
+    """
+    begun = f"{start.day} {start:%b %Y %H:%M}"
+    if end - start < timedelta(minutes=1):
+        return f"{begun} UTC"
+    same_day = start.date() == end.date()
+    return f"{begun} to {end:%H:%M} UTC" if same_day else f"{begun} to {end.day} {end:%b %H:%M} UTC"

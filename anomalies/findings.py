@@ -1,0 +1,171 @@
+"""From a scored region to the anomalies it should hold: drafts, not yet rows."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from anomalies import explanation
+from anomalies.models import Anomaly
+from anomalies.regions import Region
+from anomalies.scoring import (
+    CHAMPION,
+    LIMITS,
+    LOCAL,
+    RUNGS,
+    DetectionPolicy,
+    Range,
+    Scored,
+    ranges,
+    severity,
+)
+from mlops import features
+from mlops.serving import Champion
+from sensors.models import Sensor
+from sensors.series import Series, to_datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An anomaly as detection sees it now. `grown_from`: the standing anomaly it continues."""
+
+    start: datetime
+    peak: datetime
+    end: datetime
+    readings: int
+    score: float
+    severity: int
+    nature: str
+    detector: str
+    model_name: str
+    model_version: int | None
+    rung: str
+    observed: float
+    expected_low: float | None
+    expected_high: float | None
+    explanation: dict[str, Any]
+    receipt: dict[str, Any]
+
+    def fields(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in DRAFT_FIELDS}
+
+    @classmethod
+    def of(cls, anomaly: Anomaly) -> Draft:
+        """The draft that would make this anomaly again."""
+        return cls(**{name: getattr(anomaly, name) for name in DRAFT_FIELDS})
+
+
+DRAFT_FIELDS = tuple(Draft.__dataclass_fields__)
+PEAK_FIELDS = tuple(name for name in DRAFT_FIELDS if name not in {"start", "end", "readings"})
+
+
+def drafts_of(
+    region: Region, scored: Scored, champion: Champion | None, policy: DetectionPolicy
+) -> list[Draft]:
+    """The anomalies of a region, oldest first; the first may continue `region.prefix`."""
+    drafts = [
+        _draft(region, scored, found, champion, policy) for found in ranges(scored.scores, policy)
+    ]
+    if region.prefix is not None and drafts:
+        found = ranges(scored.scores, policy)[0]
+        if region.prefix_rows + found.start <= policy.merge_gap_rows:
+            drafts[0] = _joined(region.prefix, region.prefix_rows, found, drafts[0])
+    return drafts
+
+
+def _joined(prefix: Anomaly, prefix_rows: int, found: Range, draft: Draft) -> Draft:
+    """The prefix and the range that continues it as one anomaly; the earlier peak wins a tie."""
+    source = prefix if prefix.score >= draft.score else draft
+    peak = {name: getattr(source, name) for name in PEAK_FIELDS}
+    readings = prefix.readings + prefix_rows + found.end
+    return _worded(
+        Draft(start=prefix.start, end=draft.end, readings=readings, **peak), prefix.sensor
+    )
+
+
+def _draft(
+    region: Region,
+    scored: Scored,
+    found: Range,
+    champion: Champion | None,
+    policy: DetectionPolicy,
+) -> Draft:
+    peak = found.peak
+    by_limits = scored.rungs[peak] == LIMITS
+    judge = scored.judge_of(peak)
+    row = scored.features[peak]
+    shares = judge.contributions(row[np.newaxis])[0]
+    by_champion = champion is not None and scored.rungs[peak] == CHAMPION
+    series, at = region.stretch.series, region.stretch.first + peak
+    low, high = features.expected(series.times, series.values, at)
+    return _worded(
+        Draft(
+            start=to_datetime(region.stretch.times[found.start]),
+            peak=to_datetime(region.stretch.times[peak]),
+            end=to_datetime(region.stretch.times[found.end]),
+            readings=found.end - found.start + 1,
+            score=float(scored.scores[peak]),
+            severity=severity(float(scored.scores[peak])),
+            nature=_nature(scored, peak, shares),
+            detector="limits" if by_limits else judge.name,
+            model_name=champion.name if champion and by_champion else "",
+            model_version=champion.version if champion and by_champion else None,
+            rung=RUNGS[scored.rungs[peak]],
+            observed=float(region.stretch.values[peak]),
+            expected_low=low,
+            expected_high=high,
+            explanation={"contributions": explanation.contributions(shares, row)},
+            receipt=_receipt(region, scored, peak, policy),
+        ),
+        region.sensor,
+    )
+
+
+def _nature(scored: Scored, peak: int, shares: np.ndarray) -> str:
+    if scored.rungs[peak] == LIMITS:
+        return "instrument" if scored.physical[peak] else "machine"
+    return features.nature(shares)
+
+
+def _worded(draft: Draft, sensor: Sensor) -> Draft:
+    expected = None
+    if draft.expected_low is not None and draft.expected_high is not None:
+        expected = (draft.expected_low, draft.expected_high)
+    facts = explanation.Facts(
+        name=sensor.external_id,
+        unit=sensor.unit,
+        observed=draft.observed,
+        expected=expected,
+        start=draft.start,
+        end=draft.end,
+        score=draft.score,
+        by_limits=draft.detector == "limits",
+    )
+    text = explanation.sentence(facts, draft.explanation["contributions"])
+    fields = draft.fields() | {"explanation": draft.explanation | {"sentence": text}}
+    return Draft(**fields)
+
+
+def _receipt(region: Region, scored: Scored, peak: int, policy: DetectionPolicy) -> dict[str, Any]:
+    """What a later computation needs to give the same score, and can be checked against."""
+    at = region.stretch.first + peak
+    return {
+        "policy": policy.as_dict(),
+        "limits": asdict(region.stretch.limits),
+        "features": list(features.FEATURES),
+        "context_rows": features.CONTEXT_ROWS,
+        "window_sha256": fingerprint(region.stretch.series, at),
+        "local_model": bool(scored.rungs[peak] == LOCAL),
+    }
+
+
+def fingerprint(series: Series, row: int) -> str:
+    """SHA-256 over the times and values that the score of a row was computed from."""
+    window = series[max(0, row - features.CONTEXT_ROWS + 1) : row + 1]
+    digest = hashlib.sha256(window.times.astype("datetime64[us]").tobytes())
+    digest.update(np.ascontiguousarray(window.values, "<f8").tobytes())
+    return digest.hexdigest()

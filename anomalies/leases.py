@@ -1,0 +1,92 @@
+"""Who scores which sensor: durable notes are claimed with a lease, and a lost lease cannot commit.
+
+A worker that dies leaves its notes and a lease that runs out; the next drain takes over. A sensor
+whose scoring keeps failing is claimed alone, so that it cannot take others down with it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from anomalies.models import DetectionLease
+from sensors.models import ScoringNote
+
+ALONE_AFTER_ATTEMPTS = 2
+
+# One row a sensor, made when it is first noted; ON CONFLICT because two drains may meet.
+_MAKE_LEASES = """
+INSERT INTO anomalies_detectionlease (sensor_id, attempts, last_error, rung, rung_reason)
+SELECT DISTINCT sensor_id, 0, '', '', '' FROM sensors_scoringnote WHERE NOT held
+ORDER BY sensor_id
+ON CONFLICT (sensor_id) DO NOTHING
+"""
+
+# SKIP LOCKED: drains that claim at the same moment take different sensors instead of waiting.
+_CLAIMABLE = """
+SELECT lease.sensor_id, lease.attempts
+FROM anomalies_detectionlease lease
+WHERE (lease.leased_until IS NULL OR lease.leased_until < %(now)s)
+  AND EXISTS (SELECT FROM sensors_scoringnote note
+              WHERE note.sensor_id = lease.sensor_id AND NOT note.held)
+ORDER BY lease.attempts, lease.scored_at NULLS FIRST, lease.sensor_id
+LIMIT %(limit)s
+FOR UPDATE OF lease SKIP LOCKED
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Sensors leased under one token, with the notes that were there when they were claimed."""
+
+    token: uuid.UUID
+    notes: dict[int, list[ScoringNote]]
+
+    def __bool__(self) -> bool:
+        return bool(self.notes)
+
+
+def claim(*, now: datetime, limit: int, lease: timedelta) -> Claim:
+    """Lease up to `limit` sensors that have open notes and that nobody else scores."""
+    token = uuid.uuid4()
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(_MAKE_LEASES)
+            cursor.execute(_CLAIMABLE, {"now": now, "limit": limit})
+            sensors = _one_alone_if_it_keeps_failing(cursor.fetchall())
+        DetectionLease.objects.filter(sensor_id__in=sensors).update(
+            token=token, leased_until=now + lease, attempts=F("attempts") + 1
+        )
+        notes = ScoringNote.objects.open().filter(sensor_id__in=sensors).order_by("id")
+        grouped: dict[int, list[ScoringNote]] = {sensor: [] for sensor in sensors}
+        for note in notes:
+            grouped[note.sensor_id].append(note)
+    return Claim(token, grouped)
+
+
+def _one_alone_if_it_keeps_failing(rows: Sequence[tuple[int, int]]) -> list[int]:
+    healthy = [sensor for sensor, attempts in rows if attempts < ALONE_AFTER_ATTEMPTS]
+    return healthy or [sensor for sensor, _ in rows[:1]]
+
+
+def hold(sensor_id: int, token: uuid.UUID) -> bool:
+    """Lock the lease until the transaction ends; False when another worker has taken it over."""
+    lease = DetectionLease.objects.select_for_update().filter(sensor_id=sensor_id, token=token)
+    return lease.first() is not None
+
+
+def release(
+    sensor_id: int, *, rung: str, reason: str, scored_until: datetime | None, now: datetime
+) -> None:
+    """Give a lease back after success, with what is worth knowing about the scoring."""
+    changes = {"rung": rung, "rung_reason": reason[:200]} if rung else {}
+    if scored_until is not None:
+        changes["scored_until"] = scored_until
+    DetectionLease.objects.filter(sensor_id=sensor_id).update(
+        token=None, leased_until=None, attempts=0, last_error="", scored_at=now, **changes
+    )

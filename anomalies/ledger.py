@@ -1,0 +1,149 @@
+"""Writing what detection found: replace a region's anomalies, and leave a trace of every change.
+
+An anomaly that grows with new readings is updated in place. Any other change is a revision: the
+row carries the new finding, AnomalyRevision the old and the new one and the reason. What is no
+longer found is withdrawn, not deleted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from anomalies.findings import DRAFT_FIELDS, Draft
+from anomalies.models import Anomaly, AnomalyRevision
+from anomalies.regions import Region
+
+TRACED = ("start", "peak", "end", "score", "rung", "detector", "model_name", "model_version")
+SAME_SCORE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How many anomalies a pass created, changed and withdrew."""
+
+    created: int = 0
+    changed: int = 0
+    withdrawn: int = 0
+
+    def __add__(self, other: Change) -> Change:
+        return Change(
+            self.created + other.created,
+            self.changed + other.changed,
+            self.withdrawn + other.withdrawn,
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.created or self.changed or self.withdrawn)
+
+
+def replace(region: Region, drafts: Sequence[Draft], *, reason: str, now: datetime) -> Change:
+    """Make the standing anomalies of a region equal to the drafts. Call it in a transaction."""
+    joined = bool(drafts) and region.prefix is not None and drafts[0].start == region.prefix.start
+    standing = [a for a in region.standing if joined or a is not region.prefix]
+    pairs = _matched(standing, drafts)
+    kept = {anomaly.pk for anomaly, _ in pairs if anomaly is not None}
+    gone = [anomaly for anomaly in standing if anomaly.pk not in kept]
+    for anomaly in gone:
+        _withdraw(anomaly, reason=reason, now=now)
+    changed = 0
+    for anomaly, draft in pairs:
+        if anomaly is not None:
+            grows = anomaly is region.prefix
+            changed += _update(anomaly, draft, grows=grows, reason=reason, now=now)
+    new = [_new(region, draft, now=now) for anomaly, draft in pairs if anomaly is None]
+    Anomaly.objects.bulk_create(new)
+    return Change(created=len(new), changed=changed, withdrawn=len(gone))
+
+
+def _matched(
+    standing: Sequence[Anomaly], drafts: Sequence[Draft]
+) -> list[tuple[Anomaly | None, Draft]]:
+    """Each draft with the standing anomaly it is about: same start first, else first to overlap."""
+    free = list(standing)
+    found: dict[int, Anomaly] = {}
+    for test in (_same_start, _overlap):
+        for i, draft in enumerate(drafts):
+            match = next((a for a in free if i not in found and test(a, draft)), None)
+            if match is not None:
+                found[i] = match
+                free.remove(match)
+    return [(found.get(i), draft) for i, draft in enumerate(drafts)]
+
+
+def _same_start(anomaly: Anomaly, draft: Draft) -> bool:
+    return anomaly.start == draft.start
+
+
+def _overlap(anomaly: Anomaly, draft: Draft) -> bool:
+    return anomaly.start <= draft.end and draft.start <= anomaly.end
+
+
+def _new(region: Region, draft: Draft, *, now: datetime) -> Anomaly:
+    return Anomaly(
+        sensor=region.sensor,
+        detected_at=now,
+        updated_at=now,
+        validation_due_at=now,
+        **draft.fields(),
+    )
+
+
+def _update(anomaly: Anomaly, draft: Draft, *, grows: bool, reason: str, now: datetime) -> int:
+    if _same(anomaly, draft):
+        return 0
+    before = _trace(anomaly)
+    for name in DRAFT_FIELDS:
+        setattr(anomaly, name, getattr(draft, name))
+    anomaly.updated_at = anomaly.validation_due_at = now
+    if not grows:
+        anomaly.revision += 1
+        _revise(anomaly, before, _trace(anomaly), reason=reason, now=now)
+    # Only what detection owns: a review or a validation of the same row may be under way.
+    anomaly.save(update_fields=[*DRAFT_FIELDS, "updated_at", "validation_due_at", "revision"])
+    return 1
+
+
+def _withdraw(anomaly: Anomaly, *, reason: str, now: datetime) -> None:
+    before = _trace(anomaly)
+    anomaly.withdrawn_at = anomaly.updated_at = now
+    anomaly.validation_due_at = None
+    anomaly.revision += 1
+    anomaly.save(update_fields=["withdrawn_at", "updated_at", "validation_due_at", "revision"])
+    _revise(anomaly, before, {"withdrawn": True}, reason=reason, now=now)
+
+
+def _revise(
+    anomaly: Anomaly,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    *,
+    reason: str,
+    now: datetime,
+) -> None:
+    AnomalyRevision.objects.create(
+        anomaly=anomaly,
+        revision=anomaly.revision,
+        reason=reason,
+        before=before,
+        after=after,
+        at=now,
+    )
+
+
+def _same(anomaly: Anomaly, draft: Draft) -> bool:
+    exact = ("start", "peak", "end", "readings", "rung", "detector", "model_name", "model_version")
+    return all(getattr(anomaly, name) == getattr(draft, name) for name in exact) and math.isclose(
+        anomaly.score, draft.score, rel_tol=0, abs_tol=SAME_SCORE
+    )
+
+
+def _trace(anomaly: Anomaly) -> dict[str, Any]:
+    values = {name: getattr(anomaly, name) for name in TRACED}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }

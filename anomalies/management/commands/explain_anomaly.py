@@ -1,0 +1,80 @@
+"""Say why an anomaly was flagged, and prove it by computing its score again."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from anomalies.detection import Recomputed, recompute
+from anomalies.models import Anomaly
+from mlops import serving
+from sensors.models import Reading
+
+TOLERANCE = 1e-9
+
+
+class Command(BaseCommand):
+    help = (
+        "Explain an anomaly and compute its score again from the stored readings, by the model "
+        "version that it names. Exit status 1 when the score differs by more than 1e-9 or cannot "
+        "be computed."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("id", type=int, help="The anomaly's id, as in the admin and the API.")
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            anomaly = Anomaly.objects.for_list().get(pk=options["id"])
+        except Anomaly.DoesNotExist:
+            raise CommandError(f"There is no anomaly {options['id']}.") from None
+        try:
+            again = recompute(anomaly)
+        except (serving.Unavailable, serving.Refused, Reading.DoesNotExist) as error:
+            raise CommandError(f"Its score cannot be computed again: {error}") from error
+        difference = abs(again.score - anomaly.score)
+        if options["json"]:
+            self.stdout.write(json.dumps(_as_json(anomaly, again)))
+        else:
+            self.stdout.write(_as_text(anomaly, again))
+        if difference > TOLERANCE:
+            why = " (the readings in its window have changed)" if again.readings_changed else ""
+            raise CommandError(f"The score differs by {difference:.3g}{why}.")
+
+
+def _as_json(anomaly: Anomaly, again: Recomputed) -> dict[str, Any]:
+    return {
+        "id": anomaly.pk,
+        "sensor": anomaly.sensor.external_id,
+        "peak": anomaly.peak.isoformat(),
+        "rung": anomaly.rung,
+        "detector": anomaly.detector,
+        "model_name": anomaly.model_name,
+        "model_version": anomaly.model_version,
+        "stored_score": anomaly.score,
+        "recomputed_score": again.score,
+        "difference": abs(again.score - anomaly.score),
+        "readings_changed": again.readings_changed,
+        "explanation": anomaly.explanation,
+    }
+
+
+def _as_text(anomaly: Anomaly, again: Recomputed) -> str:
+    model = f"{anomaly.model_name} v{anomaly.model_version}" if anomaly.model_name else "no model"
+    parts = [
+        f"  {part['feature']:<14} {float(part['share']):>6.1%}  at {part['value']:.4g}"
+        for part in anomaly.explanation["contributions"]
+        if float(part["share"]) >= 0.005
+    ]
+    return "\n".join(
+        [
+            anomaly.explanation["sentence"],
+            f"Judged by {anomaly.detector} ({model}, rung {anomaly.rung}); peak at "
+            f"{anomaly.peak.isoformat()}, severity {anomaly.severity}, {anomaly.nature}.",
+            "Parts of the score:",
+            *parts,
+            f"Stored score     {anomaly.score:.12f}",
+            f"Computed again   {again.score:.12f}",
+        ]
+    )

@@ -1,0 +1,253 @@
+"""From features to scores, from scores to ranges. Pure: arrays in, arrays and dataclasses out.
+
+One convention everywhere: a score is in [0, 1], higher is rarer, and 0.5 is the alarm level. A
+score at row i depends on rows up to i alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops import features
+from mlops.detectors import limits
+from mlops.detectors.base import Detector
+from mlops.detectors.local import fit_local
+from mlops.detectors.statistical import Statistical
+from sensors.series import FloatArray, Series, TimeArray
+
+RUNGS = ("limits", "statistical", "local", "champion")
+LIMITS, STATISTICAL, LOCAL, CHAMPION = range(4)
+SEVERITY_STEPS = (0.6, 0.7, 0.8, 0.9)
+
+RungArray = NDArray[np.int8]
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionPolicy:
+    """What turns scores into anomalies. Stored on every receipt.
+
+    alarm_level: score from which a reading is anomalous. merge_gap_rows: anomalous readings at most
+    this many rows apart belong to one range. statistical_rows, local_rows: own readings a sensor
+    needs before the rung may judge it. local_train_rows: newest readings the local model is fitted
+    on. local_block_hours: how long one local model serves; blocks start at multiples of it in UTC,
+    so which model judges a reading follows from its time alone.
+    """
+
+    alarm_level: float = 0.5
+    merge_gap_rows: int = 6
+    statistical_rows: int = 30
+    local_rows: int = 200
+    local_train_rows: int = 400
+    local_block_hours: int = 6
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A sensor's limits in its unit; None where there is none."""
+
+    physical_min: float | None = None
+    physical_max: float | None = None
+    alarm_low: float | None = None
+    alarm_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A sensor's readings with the rows to be scored: those from `first` on.
+
+    What stands before `first` is context. Whoever builds one sees to it that the context reaches
+    back `context_rows` readings, or to the sensor's first.
+    """
+
+    series: Series
+    first: int
+    limits: Limits
+
+    @property
+    def times(self) -> TimeArray:
+        return self.series.times[self.first :]
+
+    @property
+    def values(self) -> FloatArray:
+        return self.series.values[self.first :]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Scores of the rows of a stretch: shape (n,) each; features (n, d).
+
+    rungs says which rung gave the score; judges[i] is the detector of each block of rows, as
+    (first row, detector), so that any row can be explained by the detector that judged it.
+    """
+
+    scores: FloatArray
+    rungs: RungArray
+    features: FloatArray
+    physical: NDArray[np.bool_]
+    judges: tuple[tuple[int, Detector], ...]
+    serving: RungArray
+
+    def judge_of(self, row: int) -> Detector:
+        """The detector that judged a row (the limits aside)."""
+        return next(judge for first, judge in reversed(self.judges) if first <= row)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Consecutive anomalous readings, as row numbers."""
+
+    start: int
+    peak: int
+    end: int
+
+
+def context_rows(policy: DetectionPolicy, *, champion: bool) -> int:
+    """Readings before a row (before its block, for the local rung) that its score depends on."""
+    own = features.CONTEXT_ROWS - 1
+    return own if champion else own + policy.local_train_rows
+
+
+def block_start(times: TimeArray, policy: DetectionPolicy) -> TimeArray:
+    """Start of the local model's block that each time lies in.
+
+    >>> block_start(np.array(["2026-01-02T07:30"], "datetime64[us]"), DetectionPolicy())
+    array(['2026-01-02T06:00:00.000000'], dtype='datetime64[us]')
+    """
+    length = np.timedelta64(policy.local_block_hours, "h").astype("timedelta64[us]")
+    since_epoch = times.astype("datetime64[us]") - np.datetime64(0, "us")
+    starts: TimeArray = times.astype("datetime64[us]") - since_epoch % length
+    return starts
+
+
+def score_stretches(
+    stretches: Sequence[Stretch], champion: Detector | None, policy: DetectionPolicy
+) -> list[Scored]:
+    """Score many sensors that share a champion (or have none), with one call of its model."""
+    computed = [features.compute(s.series.times, s.series.values, s.first) for s in stretches]
+    if champion is None:
+        return [
+            _combine(stretch, X, policy, _blocks(stretch, X, policy))
+            for stretch, X in zip(stretches, computed, strict=True)
+        ]
+    together = champion.score(np.concatenate(computed)) if computed else np.empty(0)
+    parts = np.split(together, np.cumsum([len(X) for X in computed])[:-1])
+    return [
+        _combine(stretch, X, policy, _by_champion(stretch, X, champion, scores))
+        for stretch, X, scores in zip(stretches, computed, parts, strict=True)
+    ]
+
+
+Judged = tuple[FloatArray, RungArray, tuple[tuple[int, Detector], ...]]
+
+
+def _by_champion(stretch: Stretch, X: FloatArray, champion: Detector, scores: FloatArray) -> Judged:
+    """The champion's scores where the sensor has history enough, the statistical rung's before."""
+    young = max(0, min(len(X), features.MIN_ROWS - 1 - stretch.first))
+    fallback = Statistical()
+    scores = np.concatenate([fallback.score(X[:young]), scores[young:]])
+    rungs = np.full(len(X), CHAMPION, np.int8)
+    rungs[:young] = STATISTICAL
+    judges: tuple[tuple[int, Detector], ...] = ((0, fallback), (young, champion))
+    return scores, rungs, judges if young else judges[1:]
+
+
+def _blocks(stretch: Stretch, X: FloatArray, policy: DetectionPolicy) -> Judged:
+    """A local model for each block of rows, the statistical rung where history is too short."""
+    scores = np.empty(len(X))
+    rungs = np.empty(len(X), np.int8)
+    judges: list[tuple[int, Detector]] = []
+    for begin, end, judge in _local_models(stretch, policy):
+        scores[begin:end] = judge.score(X[begin:end])
+        rungs[begin:end] = STATISTICAL if isinstance(judge, Statistical) else LOCAL
+        judges.append((begin, judge))
+    return scores, rungs, tuple(judges)
+
+
+def _local_models(stretch: Stretch, policy: DetectionPolicy) -> Iterator[tuple[int, int, Detector]]:
+    starts = block_start(stretch.times, policy)
+    begins = np.flatnonzero(np.r_[True, starts[1:] != starts[:-1]]) if len(starts) else []
+    for begin, end in zip(begins, [*begins[1:], len(starts)], strict=True):
+        known = int(np.searchsorted(stretch.series.times, starts[begin]))
+        yield int(begin), int(end), local_model(stretch.series[:known], policy)
+
+
+def local_model(history: Series, policy: DetectionPolicy) -> Detector:
+    """The model of the local rung, from the readings before its block; statistical if too few."""
+    if len(history) < policy.local_rows:
+        return Statistical()
+    # Exactly the rows that the newest `local_train_rows` features depend on: however much more
+    # history the caller happens to hold, the model is the same.
+    history = history[-context_rows(policy, champion=False) :]
+    first = max(features.MIN_ROWS, len(history) - policy.local_train_rows)
+    return fit_local(features.compute(history.times, history.values, first))
+
+
+def _combine(stretch: Stretch, X: FloatArray, policy: DetectionPolicy, judged: Judged) -> Scored:
+    scores, rungs, judges = judged
+    rows = np.arange(stretch.first, stretch.first + len(X)) + 1
+    unknown = rows < policy.statistical_rows
+    scores, rungs = np.where(unknown, 0.0, scores), np.where(unknown, LIMITS, rungs).astype(np.int8)
+    breach, physical = _breach(stretch)
+    by_limits = breach > scores
+    return Scored(
+        scores=np.where(by_limits, breach, scores),
+        rungs=np.where(by_limits, LIMITS, rungs).astype(np.int8),
+        features=X,
+        physical=physical & by_limits,
+        judges=judges,
+        serving=rungs,
+    )
+
+
+def _breach(stretch: Stretch) -> tuple[FloatArray, NDArray[np.bool_]]:
+    own = stretch.limits
+    return limits.score(
+        stretch.values, own.physical_min, own.physical_max, own.alarm_low, own.alarm_high
+    )
+
+
+def score_again(
+    stretch: Stretch, rung: str, champion: Detector | None, policy: DetectionPolicy
+) -> float:
+    """The score that `rung` gives to the first scored row of a stretch."""
+    if rung == RUNGS[LIMITS]:
+        return float(_breach(stretch)[0][0])
+    judge: Detector = Statistical()
+    if rung == RUNGS[CHAMPION] and champion is not None:
+        judge = champion
+    elif rung == RUNGS[LOCAL]:
+        block = block_start(stretch.times[:1], policy)[0]
+        known = int(np.searchsorted(stretch.series.times, block))
+        judge = local_model(stretch.series[:known], policy)
+    row = features.compute(stretch.series.times, stretch.series.values, stretch.first)[:1]
+    return float(judge.score(row)[0])
+
+
+def ranges(scores: FloatArray, policy: DetectionPolicy) -> list[Range]:
+    """Runs of anomalous rows, those with small gaps between them joined.
+
+    >>> ranges(np.array([0, 0.9, 0.2, 0.6, 0, 0]), DetectionPolicy(merge_gap_rows=2))
+    [Range(start=1, peak=1, end=3)]
+    """
+    rows = np.flatnonzero(scores >= policy.alarm_level)
+    if not len(rows):
+        return []
+    runs = np.split(rows, np.flatnonzero(np.diff(rows) > policy.merge_gap_rows) + 1)
+    return [Range(int(run[0]), int(run[np.argmax(scores[run])]), int(run[-1])) for run in runs]
+
+
+def severity(score: float) -> int:
+    """1 (just above the alarm level) to 5.
+
+    >>> severity(0.5), severity(0.75), severity(1.0)
+    (1, 3, 5)
+    """
+    return 1 + sum(score >= step for step in SEVERITY_STEPS)

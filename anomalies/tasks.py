@@ -1,0 +1,90 @@
+"""Background work: queue, timeout and retry are declared here and nowhere else.
+
+Every job is a wake-up without arguments worth losing: what is to be done stands in PostgreSQL, and
+the sweep finds it when Redis forgot.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import django_rq
+from django.utils import timezone
+from redis.exceptions import RedisError
+
+from anomalies import detection, validation
+from anomalies.models import Anomaly
+from sensors.models import ScoringNote
+
+logger = logging.getLogger(__name__)
+
+# A wake-up that was queued and lost is asked for again after this long.
+WAKE_UP_EXPIRES_SECONDS = 20
+PASSES_PER_JOB = 200
+
+
+def wake_detection() -> None:
+    """Ask a worker to look for open notes; at most one such job waits at a time."""
+    _wake("detection", run_detection)
+
+
+def wake_validation() -> None:
+    """Ask a worker to look for anomalies that wait for validation."""
+    _wake("validation", run_validation)
+
+
+def run_detection() -> int:
+    """Score until no open note is left; how many sensors were scored."""
+    _awake("detection")
+    policy, sensors = detection.policy(), 0
+    for _ in range(PASSES_PER_JOB):
+        drained = detection.drain(now=timezone.now(), policy=policy)
+        sensors += drained.sensors
+        if drained.change:
+            wake_validation()
+        if not drained.sensors:
+            break
+        # There may be more than one worker can take: let an idle one join in.
+        wake_detection()
+    return sensors
+
+
+def run_validation() -> int:
+    """Judge until no anomaly waits; how many were judged."""
+    _awake("validation")
+    judged = 0
+    while done := validation.validate_due(now=timezone.now()):
+        judged += done
+    return judged
+
+
+def sweep() -> None:
+    """What the clock makes sure of: whatever waits in PostgreSQL is picked up."""
+    released = detection.release_held()
+    if released:
+        logger.info("%d notes released: their champion is back", released)
+    if ScoringNote.objects.open().exists():
+        run_detection()
+    if Anomaly.objects.awaiting_validation().exists():
+        run_validation()
+
+
+def _wake(queue_name: str, job: object) -> None:
+    queue = django_rq.get_queue(queue_name)
+    try:
+        if queue.connection.set(_flag(queue_name), 1, nx=True, ex=WAKE_UP_EXPIRES_SECONDS):
+            queue.enqueue(job, result_ttl=60, failure_ttl=86_400)
+    except RedisError as error:
+        logger.warning("Redis is away (%s): the next sweep does this work", error)
+
+
+def _awake(queue_name: str) -> None:
+    """Let the next wake-up through; before looking, so that nothing noted later is missed."""
+    try:
+        django_rq.get_queue(queue_name).connection.delete(_flag(queue_name))
+    except RedisError as error:
+        logger.warning("Redis is away (%s)", error)
+
+
+def _flag(queue_name: str) -> str:
+    return f"smartmaint:wake:{queue_name}"
