@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sensors.generator.physics import MILLISECOND
 from sensors.series import FloatArray, TimeArray
 
 
@@ -116,7 +117,7 @@ def inject(
         kept = np.delete(kept, rows)
         return Injected(times[kept], values[kept], kept, times[first], times[last + 1])
     if sort == "clock_error":
-        ahead = (size * (scales.interval / np.timedelta64(1, "us"))) * np.timedelta64(1, "us")
+        ahead = np.timedelta64(round(size * (scales.interval / MILLISECOND)), "ms")
         moved = times.copy()
         moved[rows] += ahead
         return Injected(moved, values, kept, moved[first], moved[last])

@@ -1,0 +1,108 @@
+"""`manage.py simulate`: live readings over HTTP, from sensors that the server discovers."""
+
+import time
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from sensors import keys
+from sensors.models import IngestKey, Site
+from sensors.posting import MicroBatch, Poster, PostRefusedError
+from sensors.series import to_datetime64
+from sensors.simulation import Simulation
+
+
+class Command(BaseCommand):
+    help = "Stream generated readings to a running server until Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--sensors", type=int, default=10)
+        parser.add_argument(
+            "--rate", type=float, default=1.0, help="Readings a second of each sensor."
+        )
+        parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument(
+            "--fault-every", type=float, default=0.0, help="Mean seconds between faults; 0: none."
+        )
+        parser.add_argument(
+            "--for", dest="seconds", type=float, help="Seconds to run; default: until Ctrl-C."
+        )
+        parser.add_argument("--batch-size", type=int, default=500)
+        parser.add_argument("--batch-timeout-seconds", type=float, default=1.0)
+        parser.add_argument("--url", default="http://127.0.0.1:8000")
+        parser.add_argument(
+            "--key", help="prefix.secret; default: one made for this run and revoked after it."
+        )
+        parser.add_argument("--site", default="simulated", help="Whose key to make, by slug.")
+
+    def handle(self, **options: Any) -> None:
+        if options["sensors"] < 1 or options["rate"] <= 0:
+            raise CommandError("--sensors and --rate must be positive.")
+        simulation = Simulation(
+            sensors=options["sensors"],
+            interval_s=1 / options["rate"],
+            seed=options["seed"],
+            fault_every_s=options["fault_every"],
+        )
+        batch = MicroBatch(options["batch_size"], options["batch_timeout_seconds"])
+        self.totals = {"accepted": 0, "duplicates": 0, "quarantined": 0}
+        with _key(options["key"], options["site"]) as key:
+            poster = Poster(options["url"], key)
+            try:
+                self._stream(simulation, batch, poster, options["seconds"])
+            except KeyboardInterrupt:
+                self._send(batch, poster)
+            except PostRefusedError as error:
+                raise CommandError(str(error)) from error
+            finally:
+                self.stdout.write(", ".join(f"{n:,} {name}" for name, n in self.totals.items()))
+
+    def _stream(
+        self, simulation: Simulation, batch: MicroBatch, poster: Poster, seconds: float | None
+    ) -> None:
+        start = to_datetime64(timezone.now()).astype("datetime64[ms]")
+        begun = time.monotonic()
+        for sent, row in simulation.rows(start):
+            due = float((sent - start) / np.timedelta64(1, "s"))
+            if seconds is not None and due > seconds:
+                break
+            self._wait_until(begun + due, batch, poster)
+            batch.add(row)
+        self._send(batch, poster)
+
+    def _wait_until(self, moment: float, batch: MicroBatch, poster: Poster) -> None:
+        """Sleep until the next row is measured; send the batch when it is due before that."""
+        while True:
+            left, due_in = moment - time.monotonic(), batch.due_in()
+            if due_in is not None and due_in <= max(left, 0.0):
+                time.sleep(due_in)
+                self._send(batch, poster)
+            elif left > 0:
+                time.sleep(left)
+            else:
+                return
+
+    def _send(self, batch: MicroBatch, poster: Poster) -> None:
+        if rows := batch.take():
+            receipt = poster.post(rows)
+            for name in self.totals:
+                self.totals[name] += receipt[name]
+
+
+@contextmanager
+def _key(given: str | None, slug: str) -> Iterator[str]:
+    """The key that was given, or one for as long as the block runs."""
+    if given:
+        yield given
+        return
+    site, _ = Site.objects.get_or_create(slug=slug, defaults={"name": slug.capitalize()})
+    key, secret = keys.issue(site=site, name="simulate", scopes=[IngestKey.Scope.WRITE])
+    try:
+        yield secret
+    finally:
+        IngestKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
