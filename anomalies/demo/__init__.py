@@ -1,0 +1,1 @@
+"""The golden path from end to end on running services: what `manage.py demo` does."""
