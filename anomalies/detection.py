@@ -23,7 +23,7 @@ from anomalies.scoring import (
     DetectionPolicy,
     Limits,
     Scored,
-    Stretch,
+    score_again,
     score_stretches,
 )
 from mlops import serving

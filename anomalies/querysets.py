@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import Q
-from typing_extensions import Self
 
 from sensors.querysets import TenantQuerySet
 

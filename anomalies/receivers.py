@@ -9,5 +9,5 @@ from sensors.signals import readings_ingested
 
 
 @receiver(readings_ingested)
-def wake_detection(sender: object, **_: Any) -> None:
+def wake_detection(**_: Any) -> None:
     tasks.wake_detection()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db import models
-from typing_extensions import Self
+from django.db import connections, models
 
 from sensors.series import Series
 
@@ -80,24 +79,34 @@ class ReadingQuerySet(models.QuerySet[Any]):
     """Readings leave the database as columns; this queryset alone orders them by time."""
 
     def series(
-        self, sensor_id: int, *, since: datetime | None = None, until: datetime | None = None
+        self,
+        sensor_id: int,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
     ) -> Series:
-        """All readings of a sensor with since <= time <= until, oldest first."""
-        rows = self.filter(sensor_id=sensor_id)
-        if since is not None:
-            rows = rows.filter(time__gte=since)
-        if until is not None:
-            rows = rows.filter(time__lte=until)
-        return Series.of(rows.order_by("time").values_list("time", "value", "quality"))
+        """The readings of a sensor with since <= time <= until, oldest first, `limit` at most."""
+        since = since or datetime.min.replace(tzinfo=UTC)
+        until = until or datetime.max.replace(tzinfo=UTC)
+        return self._columns(
+            "time >= %s AND time <= %s ORDER BY time LIMIT %s", sensor_id, since, until, limit
+        )
 
     def before(self, sensor_id: int, time: datetime, n: int) -> Series:
         """The last n readings of a sensor before `time` (exclusive), oldest first."""
-        rows = self.filter(sensor_id=sensor_id, time__lt=time).order_by("-time")[:n]
-        return Series.of(rows.values_list("time", "value", "quality")).reversed()
+        return self._columns("time < %s ORDER BY time DESC LIMIT %s", sensor_id, time, n).reversed()
 
     def after(self, sensor_id: int, time: datetime, n: int) -> Series:
         """The first n readings of a sensor after `time` (exclusive), oldest first."""
-        rows = self.filter(sensor_id=sensor_id, time__gt=time).order_by("time")[:n]
-        return Series.of(rows.values_list("time", "value", "quality"))
+        return self._columns("time > %s ORDER BY time LIMIT %s", sensor_id, time, n)
 
-
+    def _columns(self, condition: str, sensor_id: int, *params: object) -> Series:
+        """One binary COPY; a row object for each reading would cost more than scoring it."""
+        statement = (
+            "COPY (SELECT time, value, quality FROM sensors_reading "  # noqa: S608 - no input in it
+            f"WHERE sensor_id = %s AND {condition}) TO STDOUT (FORMAT binary)"
+        )
+        with connections[self.db].cursor() as cursor:
+            with cursor.copy(statement, [sensor_id, *params]) as copy:
+                return Series.from_copy(b"".join(copy))

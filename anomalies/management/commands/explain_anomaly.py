@@ -70,8 +70,8 @@ def _as_text(anomaly: Anomaly, again: Recomputed) -> str:
     return "\n".join(
         [
             anomaly.explanation["sentence"],
-            f"Judged by {anomaly.detector} ({model}, rung {anomaly.rung}); peak at "
-            f"{anomaly.peak.isoformat()}, severity {anomaly.severity}, {anomaly.nature}.",
+            f"Judged by {anomaly.detector} ({model}), rung {anomaly.rung}.",
+            f"Peak at {anomaly.peak.isoformat()}, severity {anomaly.severity}, {anomaly.nature}.",
             "Parts of the score:",
             *parts,
             f"Stored score     {anomaly.score:.12f}",
