@@ -1,10 +1,19 @@
 """The web server's settings; the environment says what differs between machines."""
 
 import os
+import shutil
+import tempfile
 
-# The connection pool belongs to web processes alone (it does not survive a worker's fork), so it
-# is switched on here, in the one process that gunicorn's children inherit from, before Django loads.
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
+
+# The connection pool belongs to web processes alone (it does not survive a worker's fork), so it is
+# switched on here, where only gunicorn's children inherit it, before Django loads.
 os.environ.setdefault("DB_POOL", "1")
+# The children count into files of one directory, so that /metrics speaks for all of them.
+metrics = os.environ.setdefault(
+    "PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="smartmaint-metrics-")
+)
 
 bind = f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
@@ -19,5 +28,17 @@ keepalive = 30
 max_requests = 20_000
 max_requests_jitter = 2_000
 accesslog = os.environ.get("WEB_ACCESS_LOG") or None
-# A tmpfs heartbeat never blocks on a busy disk.
+# Heartbeats are files; in memory they never wait for a busy disk.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+
+
+def child_exit(server: Arbiter, worker: Worker) -> None:  # noqa: ARG001 - gunicorn's signature
+    """Take a child that is gone out of the gauges."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)
+
+
+def on_exit(server: Arbiter) -> None:  # noqa: ARG001 - gunicorn's signature
+    """Leave no counters behind: the next start counts from zero."""
+    shutil.rmtree(metrics, ignore_errors=True)

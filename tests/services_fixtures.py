@@ -4,6 +4,7 @@ It completes the environment before Django reads its settings, so `python -m pyt
 fresh checkout. Two test runs in one checkout get databases of their own.
 """
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -23,6 +24,8 @@ SLOTS = 8
 FIRST_REDIS_NUMBER = 8
 NOBODY_LISTENS = "http://127.0.0.1:9"
 _held = ExitStack()
+# A run that dies before pytest is configured never comes to pytest_unconfigure.
+atexit.register(_held.close)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -39,10 +42,10 @@ def _environment(held: ExitStack) -> dict[str, str]:
     home = open_home()
     slot = held.enter_context(lease.first_free(home.data, "tests", SLOTS))
     suffix = "" if slot == 0 else f"_{slot + 1}"
-    names = Names(f"smartmaint{suffix}", f"mlflow_tests{suffix}", FIRST_REDIS_NUMBER + slot)
+    names = Names(
+        f"smartmaint{suffix}", f"mlflow_tests{suffix}", FIRST_REDIS_NUMBER + slot, isolated=True
+    )
     environ = held.enter_context(open_stack(home, environment(), names))
-    environ["DATABASE_URL"] = databases.renamed(environ["DATABASE_URL"], names.database)
-    environ["REDIS_URL"] = scratch.redis_database(environ["REDIS_URL"], names.redis_number)
     scratch.claim(environ["REDIS_URL"])
     # A test that means to talk to MLflow asks for `mlflow_server`; the others find nobody.
     environ["MLFLOW_TRACKING_URI"] = NOBODY_LISTENS

@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from smartmaint.services import postgres, run, valkey
+from smartmaint.services import demo, leftovers, postgres, run, timescale, up, valkey
 from smartmaint.services.errors import ServiceError
 from smartmaint.services.home import Home, open_home
 from smartmaint.services.say import say
@@ -39,7 +39,14 @@ def _parser() -> argparse.ArgumentParser:
     to_run.add_argument("line", nargs=argparse.REMAINDER, metavar="-- CMD ...")
     to_run.set_defaults(command=_run)
 
+    to_demo = commands.add_parser("demo", help="the golden path, end to end")
+    to_demo.add_argument("arguments", nargs=argparse.REMAINDER, help="for manage.py demo")
+    to_demo.set_defaults(command=_demo)
+
     for name, function, text in (
+        ("up", _up, "serve everything until Ctrl-C"),
+        ("timescale", _timescale, "get and start TimescaleDB; the last line is its DATABASE_URL"),
+        ("timescale-stop", _timescale_stop, "stop that TimescaleDB; its data stays"),
         ("status", _status, "say which embedded servers run"),
         ("stop", _stop, "stop the embedded servers, whoever started them"),
     ):
@@ -54,14 +61,40 @@ def _run(home: Home, options: argparse.Namespace) -> int:
     return run.run_on_stack(home, line)
 
 
+def _demo(home: Home, options: argparse.Namespace) -> int:
+    return demo.demo(home, options.arguments)
+
+
+def _up(home: Home, _options: argparse.Namespace) -> int:
+    return up.up(home)
+
+
+def _timescale(home: Home, _options: argparse.Namespace) -> int:
+    url = timescale.start(home)
+    say("TimescaleDB runs; make demo, up and test use it while it does. To name it yourself:")
+    say(f"DATABASE_URL={url}")
+    return 0
+
+
+def _timescale_stop(home: Home, _options: argparse.Namespace) -> int:
+    timescale.stop(home)
+    return _status(home, _options)
+
+
 def _status(home: Home, _options: argparse.Namespace) -> int:
-    for name, pid in (("PostgreSQL", postgres.running(home)), ("Valkey", valkey.running(home))):
+    servers = (
+        ("PostgreSQL", postgres.running(home)),
+        ("Valkey", valkey.running(home)),
+        ("TimescaleDB", timescale.running(home)),
+    )
+    for name, pid in servers:
         say(f"{name:<11} {f'runs as process {pid}' if pid else 'is down'}")
     say(f"data in     {home.state}")
     return 0
 
 
 def _stop(home: Home, _options: argparse.Namespace) -> int:
+    leftovers.end(home)
     stop_embedded(home)
     return _status(home, _options)
 

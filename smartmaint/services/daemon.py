@@ -46,7 +46,7 @@ def identity(account: Account | None) -> dict[str, int | list[int]]:
 
 def server_environment() -> dict[str, str]:
     """A server sees none of our variables: no secrets, no PG* defaults."""
-    return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C", "TZ": "UTC"}
+    return {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C", "TZ": "UTC"}
 
 
 def alive(pid: int) -> bool:

@@ -57,6 +57,18 @@ def join_url(parts: SplitResult) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path}{query}"
 
 
+def without_password(url: str) -> str:
+    """The URL for a person's eyes.
+
+    >>> without_password("postgresql://u:secret@127.0.0.1:5433/smartmaint")
+    'postgresql://u@127.0.0.1:5433/smartmaint'
+    """
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    name = user.partition(":")[0]
+    return join_url(parts._replace(netloc=f"{name}{at}{host}"))
+
+
 def ensure(url: str) -> None:
     """Create the database that `url` names, unless it is there. Raises ServiceError."""
     try:

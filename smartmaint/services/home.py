@@ -60,7 +60,7 @@ def open_home(checkout: Path = CHECKOUT) -> Home:
 
 
 def _checkout_key(checkout: Path, note: Path) -> str:
-    """Eight hex digits: the same for every run in this checkout, new for a copy or a fresh clone."""
+    """Eight hex digits: stable in this checkout, new in a copy or a fresh clone."""
     place = str(checkout.resolve())
     known = json.loads(note.read_text()) if note.exists() else {}
     if known.get("checkout") != place:

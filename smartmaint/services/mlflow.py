@@ -18,12 +18,26 @@ QUIET = {
 }
 
 
+def settings(*, store: str, artifacts: str, port: int) -> dict[str, str]:
+    """The variables that the Procfile's mlflow line reads, for a server on loopback.
+
+    store: SQLAlchemy URL of a database that is MLflow's alone. artifacts: directory or s3:// URL.
+    """
+    return {
+        **QUIET,
+        "MLFLOW_BACKEND_STORE_URI": store,
+        "MLFLOW_ARTIFACT_ROOT": artifacts,
+        "MLFLOW_HOST": "127.0.0.1",
+        "MLFLOW_PORT": str(port),
+    }
+
+
 @dataclass
 class MlflowServer:
     """A tracking server that can be stopped and started again under the same address.
 
-    store: SQLAlchemy URL of a database that is MLflow's alone. artifacts: directory or s3:// URL;
-    clients send and fetch artifacts through the server and need no access to it.
+    store, artifacts: as for `settings`; clients send and fetch artifacts through the server and
+    need no access to either.
     """
 
     store: str
@@ -42,31 +56,19 @@ class MlflowServer:
         """Start and wait until it answers; nothing to do when it runs. Raises ServiceError."""
         if self._running is not None and self._running.alive():
             return
-        server = procfile.start("mlflow", self._environment(), self.log)
-        self._running = server
+        own = settings(store=self.store, artifacts=self.artifacts, port=self.port)
+        with self.log.open("ab") as output:
+            self._running = procfile.start("mlflow", {**self.environ, **own}, output)
         try:
-            network.wait_for(
-                f"{self.uri}/health",
-                seconds=START_SECONDS,
-                alive=server.alive,
-                on_failure=f"The MLflow server does not answer at {self.uri}; see {self.log}.",
-            )
+            network.wait_for(f"{self.uri}/health", seconds=START_SECONDS, alive=self._running.alive)
         except ServiceError as error:
             self.stop()
-            raise ServiceError(f"{error}\n{tail(self.log)}") from error
+            raise ServiceError(
+                f"The MLflow server is not there: {error}\n{tail(self.log)}"
+            ) from error
 
     def stop(self) -> None:
         """Stop it and everything it started; nothing to do when it does not run."""
         if self._running is not None:
             self._running.stop()
             self._running = None
-
-    def _environment(self) -> dict[str, str]:
-        return {
-            **self.environ,
-            **QUIET,
-            "MLFLOW_BACKEND_STORE_URI": self.store,
-            "MLFLOW_ARTIFACT_ROOT": self.artifacts,
-            "MLFLOW_HOST": "127.0.0.1",
-            "MLFLOW_PORT": str(self.port),
-        }

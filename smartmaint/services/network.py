@@ -36,16 +36,16 @@ def port_near(wanted: int, tries: int = 20) -> int:
     raise ServiceError(f"Ports {wanted} to {wanted + tries - 1} are all taken.")
 
 
-def wait_for(url: str, *, seconds: float, alive: Callable[[], bool], on_failure: str) -> None:
+def wait_for(url: str, *, seconds: float, alive: Callable[[], bool]) -> None:
     """Return when `url` answers 200.
 
-    alive: whether the server process still runs. Raises ServiceError(on_failure) when it does not,
-    or when `seconds` have passed.
+    alive: whether it makes sense to go on waiting; may raise an error of its own. Raises
+    ServiceError when it does not, or when `seconds` have passed.
     """
     deadline = time.monotonic() + seconds
     while not _answers(url):
         if time.monotonic() > deadline or not alive():
-            raise ServiceError(on_failure)
+            raise ServiceError(f"{url} does not answer.")
         time.sleep(0.2)
 
 

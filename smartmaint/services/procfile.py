@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+
+import psutil
 
 from smartmaint.services.errors import ServiceError
 from smartmaint.services.home import CHECKOUT
@@ -33,44 +36,51 @@ def command_of(name: str) -> str:
 
 @dataclass(frozen=True)
 class Running:
-    """One Procfile process and all it started: they share a session of their own."""
+    """One Procfile process, in a session of its own: a terminal's Ctrl-C does not reach it."""
 
     name: str
     process: subprocess.Popen[bytes]
-    log: Path
 
     def alive(self) -> bool:
         """Whether the process still runs."""
         return self.process.poll() is None
 
-    def stop(self, *, patience_seconds: float = 15) -> None:
-        """Ask the whole session to end, and end it when patience has."""
-        self.signal(signal.SIGTERM)
+    def ask_to_end(self) -> None:
+        """Send SIGTERM to the process alone: each of ours knows how to end its children."""
+        self.process.send_signal(signal.SIGTERM)
+
+    def stop(self, *, patience_seconds: float = 10) -> None:
+        """Ask it to end, and after `patience_seconds` end it and all it started."""
+        family = _family(self.process.pid)
+        self.ask_to_end()
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(patience_seconds)
-        self.kill()
-
-    def kill(self) -> None:
-        """End the whole session at once (SIGKILL)."""
-        self.signal(signal.SIGKILL)
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self.process.wait()
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal to every process of the session that is left."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        parent = psutil.Process(pid)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
 
 
-def start(name: str, environ: Mapping[str, str], log: Path) -> Running:
-    """Start the Procfile's process `name` with its output appended to `log`."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", command_of(name)],
-            cwd=CHECKOUT,
-            env=with_programs({"PYTHONUNBUFFERED": "1", **environ}),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    return Running(name, process, log)
+def start(name: str, environ: Mapping[str, str], output: IO[bytes] | int) -> Running:
+    """Start the Procfile's process `name`, writing to `output`.
+
+    The shell gives way to the command (exec), so a signal reaches the program itself.
+    """
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", f"exec {command_of(name)}"],
+        cwd=CHECKOUT,
+        env=with_programs({"PYTHONUNBUFFERED": "1", **environ}),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    return Running(name, process)
