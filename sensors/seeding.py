@@ -14,7 +14,7 @@ from django.db import transaction
 
 from sensors import formats
 from sensors.acquisition import ingest
-from sensors.generator import RANGES, Fleet, Stream
+from sensors.generator import Fleet, Stream
 from sensors.generator.rows import in_batches, posted_rows
 from sensors.kinds import kind_named
 from sensors.models import Asset, Reading, Sensor, Site
@@ -29,8 +29,6 @@ CRITICALITY = {
     "mill-1": 4,
     "dryer-1": 3,
 }
-# Kinds whose sensors have an alarm limit; a limit on all of them would leave nothing to learn.
-ALARM_HIGH_KINDS = {"vibration", "temperature"}
 BATCH_ROWS = 5_000
 
 
@@ -81,7 +79,7 @@ def _sensor(stream: Stream, site: Site, metadata: dict[str, Any]) -> Sensor:
             "unit": kind.unit,
             "physical_min": kind.physical_min,
             "physical_max": kind.physical_max,
-            "alarm_high": RANGES[kind.name][1] if kind.name in ALARM_HIGH_KINDS else None,
+            "alarm_high": stream.alarm_high,
             "metadata": metadata,
         },
     )

@@ -10,6 +10,7 @@ import numpy as np
 from sensors.generator.faults import FAULTS, LONGEST, Fault, Scales, inject
 from sensors.generator.physics import (
     MISSING_SHARE,
+    RANGES,
     Behaviour,
     as_stored,
     draw_behaviour,
@@ -27,6 +28,9 @@ LAYOUT: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("south-plant", "mill-1", ("vibration", "humidity", "voltage")),
     ("south-plant", "dryer-1", ("temperature", "humidity", "pressure")),
 )
+
+# Kinds whose sensors have an alarm limit; a limit on every sensor would leave nothing to learn.
+ALARM_HIGH_KINDS = frozenset({"vibration", "temperature"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,11 @@ class Stream:
     history: int
     faults: tuple[Fault, ...]
     behaviour: Behaviour
+
+    @property
+    def alarm_high(self) -> float | None:
+        """The alarm limit its sensor has: the end of the kind's range, or None."""
+        return RANGES[self.kind][1] if self.kind in ALARM_HIGH_KINDS else None
 
     def in_event_order(self) -> tuple[TimeArray, FloatArray]:
         """times, values: shape (n,), as they lie in the store."""
