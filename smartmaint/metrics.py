@@ -58,20 +58,20 @@ def _from_database(now: datetime) -> list[Metric]:
 
 
 def _notes(now: datetime) -> list[Metric]:
-    held = Q(held=True)
-    notes = ScoringNote.objects.aggregate(
-        open=Count("id", filter=~held),
-        held=Count("id", filter=held),
-        oldest=Min("created_at", filter=~held),
+    is_open = Q(held=False)
+    found = ScoringNote.objects.aggregate(
+        open=Count("id", filter=is_open),
+        waiting=Count("id", filter=~is_open),
+        oldest=Min("created_at", filter=is_open),
     )
     counts = GaugeMetricFamily(
         "smartmaint_scoring_notes",
         "Notes of what needs scoring: open, or held until a champion is back.",
         labels=["state"],
     )
-    for state in ("open", "held"):
-        counts.add_metric([state], notes[state])
-    oldest = notes["oldest"]
+    counts.add_metric(["open"], found["open"])
+    counts.add_metric(["held"], found["waiting"])
+    oldest = found["oldest"]
     age = GaugeMetricFamily(
         "smartmaint_oldest_open_note_seconds",
         "Age of the oldest open note; 0 when nothing waits.",

@@ -62,5 +62,5 @@ urlpatterns = [
     path("api/fails/<str:how>", Fails.as_view()),
     path("api/validates", Validates.as_view()),
     path("api/closed", Closed.as_view()),
-    path("page/fails", lambda request: 1 // 0),
+    path("page/fails", lambda _request: 1 // 0),
 ]
