@@ -6,4 +6,4 @@ class AnomaliesConfig(AppConfig):
     verbose_name = "Anomalies: what is wrong"
 
     def ready(self) -> None:
-        from anomalies import receivers  # noqa: F401  connects the wake-up of detection
+        from anomalies import checks, receivers  # noqa: F401  system checks; wake-up of detection

@@ -43,7 +43,8 @@ class History:
 
     @property
     def mean_quality(self) -> float | None:
-        return float(np.mean(self.quality)) if len(self) else None
+        """Rounded: quality is stored as float4, in which 0.7 lies just below 0.7."""
+        return round(float(np.mean(self.quality)), 6) if len(self) else None
 
 
 def scatter(values: FloatArray) -> float:

@@ -1,10 +1,11 @@
 """What is wrong, why we think so, how sure we are, and what people said about it."""
 
-
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
+from anomalies import rules
 from anomalies.querysets import AnomalyQuerySet, DetectionLeaseQuerySet, ValidationQuerySet
 from sensors.models import KIND_CHOICES, Sensor, Site
 
@@ -221,6 +222,21 @@ class ValidationRule(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        try:
+            self.parsed()
+        except rules.RuleError as error:
+            raise ValidationError(str(error)) from error
+
+    def parsed(self) -> rules.Rule:
+        """The rule as a value. Raises rules.RuleError when the row holds none."""
+        return rules.parse(
+            name=self.name,
+            conditions=self.conditions,
+            adjustment=self.adjustment,
+            forced_decision=self.forced_decision,
+        )
+
 
 class Review(models.Model):
     """What a person said about an anomaly. Reviews are kept; the newest one counts."""
@@ -236,5 +252,3 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} by {self.person}"
-
-

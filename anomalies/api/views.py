@@ -1,0 +1,72 @@
+"""Reading anomalies and saying what they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Prefetch
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from anomalies.api.filters import AnomalyFilters, chosen
+from anomalies.api.permissions import IsPerson, MayRead, visible
+from anomalies.api.serializers import AnomalyInDetail, AnomalyInList, ReviewIn, ReviewOut
+from anomalies.models import Anomaly, Review, Validation
+from anomalies.querysets import AnomalyQuerySet
+from anomalies.review import review
+
+
+@extend_schema(tags=["anomalies"], parameters=[AnomalyFilters])
+class AnomalyList(generics.ListAPIView[Anomaly]):
+    """Anomalies, newest first."""
+
+    serializer_class = AnomalyInList
+    permission_classes = [MayRead]
+    ordering = ("-start", "-id")
+
+    def get_queryset(self) -> AnomalyQuerySet:
+        asked = AnomalyFilters(data=self.request.query_params)
+        asked.is_valid(raise_exception=True)
+        found = chosen(visible(self.request).for_list(), asked.validated_data)
+        return found.defer("receipt")
+
+
+@extend_schema(tags=["anomalies"])
+class AnomalyDetail(generics.RetrieveAPIView[Anomaly]):
+    """One anomaly: what found it, why, how sure we are, and what people said about it."""
+
+    serializer_class = AnomalyInDetail
+    permission_classes = [MayRead]
+
+    def get_queryset(self) -> AnomalyQuerySet:
+        return visible(self.request).for_list().prefetch_related(
+            Prefetch("validations", Validation.objects.all()[:1]),
+            Prefetch("reviews", Review.objects.select_related("person")),
+            "revisions",
+        )  # fmt: skip
+
+
+class AnomalyReview(APIView):
+    """A person's verdict. The newest one counts, and moves the confidence of later anomalies."""
+
+    permission_classes = [IsPerson]
+
+    @extend_schema(tags=["anomalies"], request=ReviewIn, responses={201: ReviewOut})
+    def post(self, request: Request, pk: int) -> Response:
+        anomaly = get_object_or_404(visible(request), pk=pk)
+        said = ReviewIn(data=request.data)
+        said.is_valid(raise_exception=True)
+        given: dict[str, Any] = said.validated_data
+        stored = review(
+            anomaly=anomaly,
+            verdict=given["verdict"],
+            note=given["note"],
+            person=request.user,
+            now=timezone.now(),
+        )
+        return Response(ReviewOut(stored).data, status=status.HTTP_201_CREATED)

@@ -1,0 +1,87 @@
+"""Rows for tests: plain functions with defaults that make sense together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from django.contrib.auth.models import User
+
+from anomalies.models import Anomaly
+from sensors.models import Asset, Reading, Sensor, Site
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+_number = count(1)
+
+
+def make_site(**values: Any) -> Site:
+    n = next(_number)
+    return Site.objects.create(**{"slug": f"site-{n}", "name": f"Site {n}", **values})
+
+
+def make_person(*sites: Site, **values: Any) -> User:
+    """A person who belongs to these sites; password `secret`."""
+    person = User.objects.create_user(
+        **{"username": f"person-{next(_number)}", "password": "secret", **values}
+    )
+    person.sites.set(sites)
+    return person
+
+
+def make_asset(*, site: Site | None = None, **values: Any) -> Asset:
+    return Asset.objects.create(
+        site=site or make_site(), **{"name": f"pump {next(_number)}", **values}
+    )
+
+
+def make_sensor(*, site: Site | None = None, **values: Any) -> Sensor:
+    asset = values.get("asset")
+    defaults = {"external_id": f"sensor-{next(_number)}", "kind": "vibration", "unit": "mm/s"}
+    return Sensor.objects.create(
+        site=site or (asset.site if asset else make_site()), **{**defaults, **values}
+    )
+
+
+def make_readings(
+    sensor: Sensor,
+    values: Sequence[float],
+    *,
+    until: datetime = NOW,
+    every: timedelta = timedelta(minutes=1),
+    quality: float = 1.0,
+) -> list[Reading]:
+    """Readings at equal distances, the last one at `until`."""
+    first = until - every * (len(values) - 1)
+    return Reading.objects.bulk_create(
+        Reading(sensor=sensor, time=first + every * i, value=value, quality=quality)
+        for i, value in enumerate(values)
+    )
+
+
+def make_anomaly(*, sensor: Sensor | None = None, start: datetime = NOW, **values: Any) -> Anomaly:
+    """One anomalous reading at the alarm level, waiting for validation."""
+    defaults: dict[str, Any] = {
+        "peak": start,
+        "end": start,
+        "readings": 1,
+        "score": 0.5,
+        "severity": 3,
+        "nature": "machine",
+        "detector": "isolation_forest",
+        "model_name": "anomaly-vibration",
+        "model_version": 1,
+        "rung": "champion",
+        "observed": 80.0,
+        "expected_low": 40.0,
+        "expected_high": 60.0,
+        "explanation": {"sentence": "It shakes.", "contributions": [], "parts": {}},
+        "receipt": {"rows": 64},
+        "validation_due_at": start,
+        "detected_at": start,
+        "updated_at": start,
+    }
+    return Anomaly.objects.create(
+        sensor=sensor or make_sensor(), start=start, **{**defaults, **values}
+    )
