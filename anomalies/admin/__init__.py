@@ -1,0 +1,7 @@
+"""The review workplace: what was found, why, how sure we are, and what people say about it."""
+
+from anomalies.admin.anomalies import AnomalyAdmin
+from anomalies.admin.rules import ValidationRuleAdmin
+from anomalies.admin.sensors import ReviewedSensorAdmin
+
+__all__ = ["AnomalyAdmin", "ReviewedSensorAdmin", "ValidationRuleAdmin"]

@@ -1,0 +1,230 @@
+"""Everything the page of an anomaly shows, put together from rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from django.utils.safestring import SafeString, mark_safe
+
+from anomalies import bars, presentation
+from anomalies.models import Anomaly, AnomalyRevision, Validation
+from mlops import features
+from sensors import charts
+from sensors.admin.ranges import levels_of
+from sensors.models import Reading
+from sensors.presentation import duration, local, number, quantity, span, zone_of
+from sensors.series import Series, TimeArray, to_datetime, to_datetime64
+
+BEFORE, AFTER = (60, 300), (30, 150)
+MOST_INSIDE = 5_000
+BAND_POINTS = 48
+MOST_NEIGHBOURS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A feature's part of the score: share in 0..1, value in the sensor's usual variation."""
+
+    name: str
+    feature: str
+    share: float
+    value: str
+
+    @property
+    def percent(self) -> str:
+        return f"{self.share * 100:.0f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A term of the confidence as a line of the waterfall."""
+
+    source: str
+    name: str
+    reason: str
+    value: str
+    bar: SafeString
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    steps: list[Step]
+    confidence: float
+    total: SafeString
+    credible: float
+    false_positive: float
+    decision: str
+
+
+def chart(anomaly: Anomaly) -> SafeString:
+    """The readings around it: what was expected, the range that was odd, and its peak."""
+    past, inside, later = _readings(anomaly)
+    shown = min(len(past), _clipped(3 * len(inside), BEFORE))
+    whole = Series.concatenate([past, inside, later])
+    drawn = whole[len(past) - shown :]
+    return mark_safe(  # noqa: S308  charts.draw escapes every text
+        charts.draw(
+            charts.Chart(
+                series=drawn,
+                unit=anomaly.sensor.unit,
+                zone=zone_of(anomaly.sensor.site.timezone),
+                title=f"Readings of {anomaly.sensor.external_id} around the anomaly",
+                levels=levels_of(anomaly.sensor),
+                stretches=[*_others(anomaly, drawn), _stretch(anomaly)],
+                band=_band(whole, len(past) - shown),
+                peak=(to_datetime64(anomaly.peak), anomaly.observed),
+            )
+        )
+    )
+
+
+def _readings(anomaly: Anomaly) -> tuple[Series, Series, Series]:
+    rows, sensor = Reading.objects, anomaly.sensor_id
+    inside = rows.series(sensor, since=anomaly.start, until=anomaly.end, limit=MOST_INSIDE)
+    past = rows.before(sensor, anomaly.start, BEFORE[1] + features.CONTEXT_ROWS)
+    if len(inside) == MOST_INSIDE:
+        return past, inside, Series.of([])
+    return past, inside, rows.after(sensor, anomaly.end, _clipped(len(inside), AFTER))
+
+
+def _clipped(n: int, bounds: tuple[int, int]) -> int:
+    return max(bounds[0], min(n, bounds[1]))
+
+
+def _stretch(anomaly: Anomaly) -> charts.Stretch:
+    first, last = to_datetime64(anomaly.start), to_datetime64(anomaly.end)
+    return charts.Stretch(first, last, "this anomaly")
+
+
+def _others(anomaly: Anomaly, drawn: Series) -> list[charts.Stretch]:
+    """Other standing anomalies of the sensor within the chart."""
+    if len(drawn) == 0:
+        return []
+    found = Anomaly.objects.overlapping(
+        anomaly.sensor_id, since=to_datetime(drawn.times[0]), until=to_datetime(drawn.times[-1])
+    ).exclude(pk=anomaly.pk)[:MOST_NEIGHBOURS]
+    return [
+        charts.Stretch(
+            max(to_datetime64(other.start), drawn.times[0]),
+            min(to_datetime64(other.end), drawn.times[-1]),
+            f"another anomaly, severity {other.severity}",
+            "stretch-other",
+        )
+        for other in found
+    ]
+
+
+def _band(whole: Series, first: int) -> charts.Band | None:
+    """What was expected, at some of the drawn rows; None where the past is too short to say."""
+    rows = np.unique(np.linspace(first, len(whole) - 1, BAND_POINTS).astype(int))
+    rows = rows[rows >= features.MIN_ROWS]
+    if len(rows) == 0:
+        return None
+    bands = np.array([features.expected(whole.times, whole.values, int(row)) for row in rows])
+    times: TimeArray = whole.times[rows]
+    return charts.Band(times, bands[:, 0], bands[:, 1])
+
+
+def parts(explanation: dict[str, Any]) -> list[Part]:
+    """The features that moved, largest first; those without a part worth naming are left out."""
+    return [
+        Part(
+            name=presentation.FEATURES.get(str(part["feature"]), str(part["feature"])),
+            feature=str(part["feature"]),
+            share=float(part["share"]),
+            value=presentation.shift(float(part["value"])),
+        )
+        for part in explanation.get("contributions", [])
+        if float(part["share"]) >= 0.01
+    ]
+
+
+def waterfall(validation: Validation | None) -> Waterfall | None:
+    """The terms stacked up to the confidence, against the thresholds of the policy in force."""
+    if validation is None:
+        return None
+    terms = validation.terms
+    marks = [
+        float(validation.policy.get(name, usual))
+        for name, usual in (("false_positive_threshold", 0.4), ("credible_threshold", 0.7))
+    ]
+    spans = bars.waterfall([float(term["value"]) for term in terms])
+    low = min([0.0, *(min(s) for s in spans)])
+    high = max([1.0, *(max(s) for s in spans)])
+    return Waterfall(
+        steps=[
+            Step(
+                source=str(term["source"]),
+                name=str(term["name"]).replace("_", " "),
+                reason=str(term["reason"]),
+                value=bars.signed(float(term["value"])),
+                bar=_bar(begin, end, low, high, marks),
+            )
+            for term, (begin, end) in zip(terms, spans, strict=True)
+        ],
+        confidence=validation.confidence,
+        total=_bar(0.0, validation.confidence, low, high, marks),
+        false_positive=marks[0],
+        credible=marks[1],
+        decision=validation.get_decision_display(),
+    )
+
+
+def _bar(begin: float, end: float, low: float, high: float, marks: list[float]) -> SafeString:
+    return mark_safe(bars.step_bar(begin, end, low, high, marks))  # noqa: S308  numbers only
+
+
+def facts(anomaly: Anomaly) -> list[tuple[str, str]]:
+    sensor = anomaly.sensor
+    zone = zone_of(sensor.site.timezone)
+    return [
+        ("observed", quantity(anomaly.observed, sensor.unit)),
+        ("expected", span(anomaly.expected_low, anomaly.expected_high, sensor.unit)),
+        ("score", number(anomaly.score)),
+        ("start", local(anomaly.start, zone, seconds=True)),
+        ("peak", local(anomaly.peak, zone, seconds=True)),
+        ("end", local(anomaly.end, zone, seconds=True)),
+        ("lasted", f"{duration(anomaly.end - anomaly.start)}, {anomaly.readings} readings"),
+        ("concerns", presentation.NATURES.get(anomaly.nature, anomaly.nature)),
+        ("detector", anomaly.detector),
+        ("model", presentation.model(anomaly)),
+        ("rung", f"{anomaly.rung}: {presentation.RUNGS.get(anomaly.rung, '')}"),
+        *_why_not_higher(anomaly),
+        ("detected", f"{local(anomaly.detected_at, zone)}, {_lag(anomaly)} after its end"),
+        ("revision", str(anomaly.revision)),
+    ]
+
+
+def _lag(anomaly: Anomaly) -> str:
+    return duration(max(anomaly.detected_at - anomaly.end, timedelta(0)))
+
+
+def _why_not_higher(anomaly: Anomaly) -> list[tuple[str, str]]:
+    lease = getattr(anomaly.sensor, "detection", None)
+    reason = anomaly.explanation.get("rung_reason") or (lease.rung_reason if lease else "")
+    return [("no higher rung", str(reason))] if reason and anomaly.rung != "champion" else []
+
+
+def receipt(anomaly: Anomaly) -> str:
+    return json.dumps(anomaly.receipt, indent=2, sort_keys=True)
+
+
+def changes(revision: AnomalyRevision) -> list[tuple[str, str, str]]:
+    """What a revision changed, as (field, before, after)."""
+    before, after = revision.before or {}, revision.after or {}
+    return [
+        (name.replace("_", " "), _short(before.get(name)), _short(after.get(name)))
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name) and name not in {"explanation", "receipt"}
+    ]
+
+
+def _short(value: object) -> str:
+    if isinstance(value, float):
+        return number(value)
+    text = "–" if value in (None, "") else str(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"

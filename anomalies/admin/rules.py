@@ -1,0 +1,126 @@
+"""Rules of the validation agent: refused at saving when they could not be applied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from anomalies import rules
+from anomalies.bars import signed
+from anomalies.models import ValidationRule
+from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
+from sensors.models import Site
+
+EXAMPLE = (
+    '[{"field": "kind", "op": "==", "value": "vibration"}, '
+    '{"field": "value_delta_pct", "op": ">", "value": 50}]'
+)
+
+
+def conditions_help() -> SafeString:
+    fields = format_html_join(
+        "", "<dt><code>{}</code></dt><dd>{}</dd>", (rules.NUMBERS | rules.TEXTS).items()
+    )
+    return format_html(
+        "All must hold; none at all holds always. An example: <code>{}</code>"
+        "<details><summary>Fields and comparisons</summary><dl class='fields'>{}</dl>"
+        "<p>Numbers: {}. Texts: {}.</p></details>",
+        EXAMPLE,
+        fields,
+        " ".join(rules.COMPARISONS),
+        " ".join(sorted(rules.TEXT_OPS)),
+    )
+
+
+class ValidationRuleForm(forms.ModelForm):
+    class Meta:
+        model = ValidationRule
+        fields = ("name", "site", "kind", "conditions", "adjustment", "forced_decision",
+                  "priority", "enabled")  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "conditions" in self.fields:
+            self.fields["conditions"].help_text = conditions_help()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if self.errors:
+            return cleaned
+        try:
+            rules.parse(
+                name=cleaned["name"],
+                conditions=cleaned["conditions"],
+                adjustment=cleaned["adjustment"],
+                forced_decision=cleaned["forced_decision"],
+            )
+        except rules.BadRule as error:
+            self.add_error("conditions", str(error))
+        return cleaned
+
+
+@admin.register(ValidationRule)
+class ValidationRuleAdmin(SiteScopedAdmin):
+    form = ValidationRuleForm
+    list_display = ("name", "scope", "conditions_in_words", "effect", "priority", "enabled")
+    list_filter = ("enabled", "kind", ("site", VisibleRelatedFilter))
+    list_select_related = ("site",)
+    search_fields = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Their sites' rules, and those of every site, which are theirs to read."""
+        own = Site.objects.for_user(request.user)
+        everyone = Q(site__isnull=True)
+        rows = ValidationRule.objects.filter(Q(site__in=own) | everyone)
+        return rows.order_by(*self.get_ordering(request) or ("priority", "name"))
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A rule for every site is a superuser's to make."""
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "site" and field is not None:
+            field.required = not request.user.is_superuser
+        return field
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not self._may_write(request, obj):
+            raise PermissionDenied
+        super().save_model(request, obj, form, change)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and self._may_write(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and self._may_write(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        if not request.user.is_superuser:
+            queryset = queryset.filter(site__isnull=False)
+        super().delete_queryset(request, queryset)
+
+    def _may_write(self, request: HttpRequest, rule: Any) -> bool:
+        return rule is None or rule.site_id is not None or bool(request.user.is_superuser)
+
+    @admin.display(description="where")
+    def scope(self, rule: ValidationRule) -> str:
+        return f"{rule.site or 'every site'} · {rule.kind or 'every kind'}"
+
+    @admin.display(description="when")
+    def conditions_in_words(self, rule: ValidationRule) -> SafeString | str:
+        try:
+            parsed = rules.parse(name=rule.name, conditions=rule.conditions)
+        except rules.BadRule as error:
+            return format_html('<span class="warn">{}</span>', error)
+        return parsed.reason
+
+    @admin.display(description="effect", ordering="adjustment")
+    def effect(self, rule: ValidationRule) -> str:
+        if rule.forced_decision:
+            return f"decides: {rule.get_forced_decision_display().lower()}"
+        return f"confidence {signed(rule.adjustment)}"

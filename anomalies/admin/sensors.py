@@ -1,0 +1,96 @@
+"""The sensors' admin as the top layer sees it: with how they are scored and what was found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from anomalies import presentation
+from anomalies.models import Anomaly
+from sensors.admin import SensorAdmin, cells
+from sensors.models import Sensor
+
+SHOWN_ANOMALIES = 10
+
+admin.site.unregister(Sensor)
+
+
+@admin.register(Sensor)
+class ReviewedSensorAdmin(SensorAdmin):
+    list_display = (*SensorAdmin.list_display, "rung", "waiting")
+    list_filter = (*SensorAdmin.list_filter, "detection__rung")
+    list_select_related = ("asset", "site", "profile", "detection")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        open_ones = Q(anomalies__withdrawn_at__isnull=True, anomalies__verdict="")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(waiting_count=Count("anomalies", filter=open_ones, distinct=True))
+        )
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        sensor: Sensor | None = kwargs.get("obj")
+        if sensor is not None:
+            found = Anomaly.objects.for_user(request.user).for_list().standing()
+            context["anomalies"] = [
+                self._line(anomaly) for anomaly in found.filter(sensor=sensor)[:SHOWN_ANOMALIES]
+            ]
+            context["all_anomalies"] = _list_of(sensor)
+            context["scoring"] = scoring(sensor)
+            context["said"] = getattr(sensor, "validation_profile", None)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _line(self, anomaly: Anomaly) -> dict[str, Any]:
+        return {
+            "address": reverse("admin:anomalies_anomaly_change", args=[anomaly.pk]),
+            "severity": presentation.severity(anomaly.severity),
+            "when": presentation.when(anomaly, timezone.now()),
+            "values": presentation.values(anomaly),
+            "status": presentation.status(anomaly),
+            "verdict": presentation.verdict(anomaly.verdict),
+        }
+
+    @admin.display(description="rung", ordering="detection__rung")
+    def rung(self, sensor: Sensor) -> SafeString:
+        lease = getattr(sensor, "detection", None)
+        if lease is None or not lease.rung:
+            return format_html('<span class="quiet">{}</span>', "not scored yet")
+        return format_html(
+            '<span class="rung rung-{}" title="{}">{}</span>',
+            lease.rung,
+            lease.rung_reason,
+            lease.rung,
+        )
+
+    @admin.display(description="to review", ordering="waiting_count")
+    def waiting(self, sensor: Any) -> SafeString | str:
+        if not sensor.waiting_count:
+            return cells.DASH
+        return format_html('<a href="{}">{}</a>', _list_of(sensor), sensor.waiting_count)
+
+
+def _list_of(sensor: Sensor) -> str:
+    return f"{reverse('admin:anomalies_anomaly_changelist')}?sensor__id__exact={sensor.pk}"
+
+
+def scoring(sensor: Sensor) -> list[tuple[str, str]]:
+    """How it is scored, as (name, text)."""
+    lease = getattr(sensor, "detection", None)
+    if lease is None or not lease.rung:
+        return [("rung", "not scored yet")]
+    lines = [("rung", f"{lease.rung}: {presentation.RUNGS.get(lease.rung, '')}")]
+    if lease.rung_reason:
+        lines.append(("why not higher", lease.rung_reason))
+    if lease.last_error:
+        lines.append(("last failure", f"{lease.last_error} ({lease.attempts} so far)"))
+    return lines

@@ -1,0 +1,91 @@
+"""The strip above the admin's index: what needs a person now, from a handful of cheap queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, F, FloatField, Q, Value
+from django.db.models.functions import Coalesce, Extract
+
+from anomalies.models import Anomaly
+from mlops.models import Promotion
+from sensors.admin.cells import SILENT_INTERVALS
+from sensors.models import QuarantinedReading, ScoringNote, Sensor
+from sensors.presentation import age
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    severities: list[tuple[int, int]]
+    open_anomalies: int
+    active: int
+    silent: int
+    discovered: int
+    backlog: int
+    backlog_age: str
+    held: int
+    quarantined: int
+    champions: list[tuple[str, int]]
+
+
+def dashboard(user: Any, now: datetime) -> Dashboard:
+    """What a person sees of their sites."""
+    levels = _by_severity(user)
+    sensors = _sensors(user, now)
+    notes = _notes(user)
+    return Dashboard(
+        severities=[(level, levels.get(level, 0)) for level in (5, 4, 3, 2, 1)],
+        open_anomalies=sum(levels.values()),
+        active=sensors["active"],
+        silent=sensors["silent"],
+        discovered=sensors["discovered"],
+        backlog=notes["open"],
+        backlog_age=age(notes["oldest"], now) if notes["oldest"] else "",
+        held=notes["held"],
+        quarantined=QuarantinedReading.objects.for_user(user).waiting().count(),
+        champions=_champions(),
+    )
+
+
+def _by_severity(user: Any) -> dict[int, int]:
+    waiting = Anomaly.objects.for_user(user).standing().awaiting_review()
+    rows = waiting.order_by().values("severity").annotate(n=Count("pk", distinct=True))
+    return dict(rows.values_list("severity", "n"))
+
+
+def _sensors(user: Any, now: datetime) -> dict[str, int]:
+    usual = Coalesce("expected_interval_s", "profile__interval_s")
+    since = Extract(Value(now) - F("profile__last_time"), "epoch", output_field=FloatField())
+    rows = Sensor.objects.for_user(user).annotate(
+        usual=usual, since=since, patience=usual * SILENT_INTERVALS
+    )
+    active = Q(status=Sensor.Status.ACTIVE)
+    return rows.aggregate(
+        active=Count("pk", filter=active, distinct=True),
+        silent=Count("pk", filter=active & Q(since__gt=F("patience")), distinct=True),
+        discovered=Count("pk", filter=Q(status=Sensor.Status.DISCOVERED), distinct=True),
+    )
+
+
+def _notes(user: Any) -> dict[str, Any]:
+    sensors = Sensor.objects.for_user(user).values("pk")
+    rows = ScoringNote.objects.filter(sensor__in=sensors)
+    open_ones = rows.open()
+    return {
+        "open": open_ones.values("sensor").distinct().count(),
+        "held": rows.filter(held=True).values("sensor").distinct().count(),
+        "oldest": open_ones.order_by("created_at").values_list("created_at", flat=True).first(),
+    }
+
+
+def _champions() -> list[tuple[str, int]]:
+    """(kind, version) of the champion of each kind; models of single sensors are left out."""
+    newest = (
+        Promotion.objects.filter(name__startswith="anomaly-")
+        .exclude(name__startswith="anomaly-sensor-")
+        .order_by("name", "-promoted_at", "-id")
+        .distinct("name")
+    )
+    return [(p.name.removeprefix("anomaly-"), p.version) for p in newest]

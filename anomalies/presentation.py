@@ -1,0 +1,133 @@
+"""How an anomaly is written in lists and on its page: rows in, words and safe HTML out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from anomalies.models import Anomaly
+from sensors.admin import cells
+from sensors.presentation import age, duration, local, number, quantity, span, zone_of
+
+SEVERITIES = {1: "slight", 2: "minor", 3: "moderate", 4: "serious", 5: "critical"}
+STATUSES = {
+    "credible_anomaly": ("credible", "badge-bad", "The validation agent believes it."),
+    "further_investigation_needed": (
+        "investigate",
+        "badge-warn",
+        "The evidence decides neither way: a person should look.",
+    ),
+    "false_positive_suspected": (
+        "probably false",
+        "badge-dim",
+        "The validation agent does not believe it.",
+    ),
+    "": ("not validated yet", "badge-note", "The validation agent has not come to it."),
+}
+DECISIONS = {
+    "insufficient_data": "too little history to judge it",
+    "validation_error": "judging it failed; the reason is among the terms",
+}
+VERDICTS = {
+    "confirmed": ("confirmed", "badge-good"),
+    "false_positive": ("false positive", "badge-dim"),
+    "unsure": ("unsure", "badge-warn"),
+    "": ("awaiting review", "badge-note"),
+}
+NATURES = {"machine": "the machine", "instrument": "the sensor"}
+RUNGS = {
+    "limits": "limits set for the sensor",
+    "statistical": "the sensor's own statistics",
+    "local": "a model of the sensor's own history",
+    "champion": "the champion model of its kind",
+}
+FEATURES = {
+    "z": "value against its usual level",
+    "level": "recent level against the usual one",
+    "novelty": "a value not seen before",
+    "spike": "jump from the readings just before",
+    "spread": "scatter against the usual",
+    "slope": "drift",
+    "season": "value against the same time on other days",
+    "season_level": "level against the same time on other days",
+    "flat": "repeats the same value",
+    "gap": "missing readings",
+    "rhythm": "readings out of rhythm",
+}
+
+
+def severity(level: int) -> SafeString:
+    return format_html(
+        '<span class="severity severity-{}" title="severity {} of 5"><b>{}</b> {}</span>',
+        level,
+        level,
+        level,
+        SEVERITIES.get(level, ""),
+    )
+
+
+def status(anomaly: Anomaly) -> SafeString:
+    """What is published, and where that hides a decision, the decision."""
+    name, style, meaning = STATUSES.get(anomaly.status, STATUSES[""])
+    return cells.badge(name, style, title=DECISIONS.get(anomaly.decision, meaning))
+
+
+def verdict(name: str) -> SafeString:
+    text, style = VERDICTS.get(name, VERDICTS[""])
+    return cells.badge(text, style)
+
+
+def standing(anomaly: Anomaly) -> SafeString | str:
+    if anomaly.withdrawn_at is None:
+        return ""
+    return cells.badge("withdrawn", "badge-dim", title="later readings took it back")
+
+
+def when(anomaly: Anomaly, now: datetime) -> SafeString:
+    """The start on the site's clock; below it how long ago and how long it lasted."""
+    zone = zone_of(anomaly.sensor.site.timezone)
+    lasted = duration(anomaly.end - anomaly.start)
+    return cells.two_lines(
+        local(anomaly.start, zone),
+        f"{age(anomaly.start, now)} · {'one reading' if anomaly.readings == 1 else lasted}",
+    )
+
+
+def values(anomaly: Anomaly) -> SafeString:
+    """What came; below it what was expected."""
+    unit = anomaly.sensor.unit
+    return format_html(
+        '<div class="two"><span class="figure">{}</span><small>expected {}</small></div>',
+        quantity(anomaly.observed, unit),
+        span(anomaly.expected_low, anomaly.expected_high, unit),
+    )
+
+
+def model(anomaly: Anomaly) -> str:
+    """The model and its version, or that none of the registry was at work."""
+    if not anomaly.model_name:
+        return "no registered model"
+    return f"{anomaly.model_name} v{anomaly.model_version}"
+
+
+def found_by(anomaly: Anomaly) -> SafeString:
+    return format_html(
+        '<div class="two" title="{}"><span>{} <span class="rung rung-{}">{}</span></span>'
+        "<small>{}</small></div>",
+        RUNGS.get(anomaly.rung, ""),
+        anomaly.detector,
+        anomaly.rung,
+        anomaly.rung,
+        model(anomaly),
+    )
+
+
+def shift(value: float) -> str:
+    """A feature's value, which counts in units of the sensor's own usual variation.
+
+    >>> shift(12.34), shift(-3.0)
+    ('+12.3', '−3')
+    """
+    return f"+{number(value, 3)}" if value > 0 else number(value, 3)

@@ -1,0 +1,95 @@
+"""Which model versions may be loaded, and which one is champion. Read only: `manage.py models`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from mlops.models import ModelApproval, Promotion
+from sensors.admin import cells
+from sensors.models import Sensor
+
+# Models of one sensor bear its id, so they are seen by those who see the sensor.
+SENSOR_PREFIX = "anomaly-sensor-"
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows = super().get_queryset(request)
+        if getattr(request.user, "is_superuser", False):
+            return rows
+        ids = Sensor.objects.for_user(request.user).values_list("pk", flat=True)
+        own = [f"{SENSOR_PREFIX}{pk}" for pk in ids]
+        return rows.exclude(name__startswith=SENSOR_PREFIX) | rows.filter(name__in=own)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def champion_version(outer: str) -> Subquery:
+    """The version that the newest promotion of a name made champion."""
+    newest = Promotion.objects.filter(name=OuterRef(outer)).order_by("-promoted_at", "-id")
+    return Subquery(newest.values("version")[:1])
+
+
+def champion_badge() -> SafeString:
+    return cells.badge("champion", "badge-good", title="this version scores now")
+
+
+@admin.register(ModelApproval)
+class ModelApprovalAdmin(ReadOnlyAdmin):
+    list_display = (
+        *("name", "version", "champion", "detector", "sensor_kind", "dataset"),
+        *("fingerprint", "approved_at", "approved_by"),
+    )
+    list_filter = ("task", "sensor_kind", "dataset", "detector")
+    list_select_related = ("approved_by",)
+    search_fields = ("name", "sha256")
+    exclude = ("signature",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).annotate(champion_is=champion_version("name"))
+
+    @admin.display(description="mark")
+    def champion(self, approval: Any) -> SafeString | str:
+        if approval.revoked_at:
+            return cells.badge("revoked", "badge-bad", title="may not be loaded any more")
+        return champion_badge() if approval.champion_is == approval.version else ""
+
+    @admin.display(description="SHA-256")
+    def fingerprint(self, approval: ModelApproval) -> SafeString:
+        return format_html('<code title="{}">{}…</code>', approval.sha256, approval.sha256[:10])
+
+
+@admin.register(Promotion)
+class PromotionAdmin(ReadOnlyAdmin):
+    list_display = ("promoted_at", "name", "step", "champion", "person", "reason")
+    list_filter = ("name",)
+    list_select_related = ("person",)
+    date_hierarchy = "promoted_at"
+    search_fields = ("name", "reason")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        newest = Promotion.objects.filter(name=OuterRef("name")).order_by("-promoted_at", "-id")
+        return super().get_queryset(request).annotate(in_force=Subquery(newest.values("pk")[:1]))
+
+    @admin.display(description="version", ordering=F("version"))
+    def step(self, promotion: Promotion) -> str:
+        if promotion.previous_version is None:
+            return f"v{promotion.version}"
+        return f"v{promotion.previous_version} → v{promotion.version}"
+
+    @admin.display(description="mark")
+    def champion(self, promotion: Any) -> SafeString | str:
+        return champion_badge() if promotion.in_force == promotion.pk else ""
