@@ -30,7 +30,7 @@ class State(StrEnum):
     OPEN = "open"
 
 
-class Open(Exception):  # noqa: N818  it is a state, not a mistake of the caller
+class Open(Exception):
     """The call was not made. `retry_after_s`: seconds until the next probe may go through."""
 
     def __init__(self, name: str, retry_after_s: float) -> None:

@@ -14,6 +14,9 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import DjangoAssertNumQueries, Settings
+from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
 
 from sensors.models import QuarantinedReading, ScoringNote, Sensor, Site
 from smartmaint.lib.breaker import Breaker
@@ -158,15 +161,14 @@ def test_metrics_count_what_waits_in_quarantine_by_category(db: None) -> None:
     assert found["smartmaint_quarantine_waiting/validation"] == 0
 
 
-def test_metrics_count_waiting_jobs(db: None) -> None:
-    import django_rq
-
+def test_metrics_count_waiting_jobs(db: None, redis_url: str) -> None:
     before = samples(Client().get("/metrics"))["smartmaint_jobs_waiting/training"]
-    job = django_rq.get_queue("training").enqueue("smartmaint.cron.nothing", at_front=True)
-    try:
-        after = samples(Client().get("/metrics"))["smartmaint_jobs_waiting/training"]
-    finally:
-        job.delete()
+    with Redis.from_url(redis_url) as client:
+        job = Queue("training", connection=client, serializer=JSONSerializer).enqueue("no.job")
+        try:
+            after = samples(Client().get("/metrics"))["smartmaint_jobs_waiting/training"]
+        finally:
+            job.delete()
     assert after == before + 1
 
 

@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
+from pytest_django import Settings
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 PASSWORD = "correct horse battery staple"
@@ -14,8 +15,9 @@ SENSORS = "/api/v1/sensors"
 
 
 @pytest.fixture(autouse=True)
-def _no_earlier_tries() -> None:
+def _no_earlier_tries_and_quick_passwords(settings: Settings) -> None:
     cache.clear()
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
