@@ -106,7 +106,11 @@ def post_held_back(
     where: Setting, fleet: Fleet, sites: dict[str, Site], progress: Progress
 ) -> None:
     """The period with the faults over HTTP, in the order it was measured, site by site in turn."""
-    posters = {slug: Poster(where.base_url, _key_of(site)) for slug, site in sites.items()}
+    issued = [
+        keys.issue(site=site, name="demo", scopes=[IngestKey.Scope.WRITE])
+        for site in sites.values()
+    ]
+    posters = {key.site.slug: Poster(where.base_url, secret) for key, secret in issued}
     batches = {slug: _batches_of(fleet, slug) for slug in sites}
     turns = max(len(of_site) for of_site in batches.values())
     with progress.step("post the held-back period"):
@@ -115,17 +119,14 @@ def post_held_back(
                 _post(poster, batches[slug][turn : turn + 1], progress)
             if where.wipe and turn == turns // 2:
                 _wipe_redis(progress)
+    for key, _ in issued:
+        keys.revoke(key, now=timezone.now())
 
 
 def _batches_of(fleet: Fleet, slug: str) -> list[Sequence[Row]]:
     streams = [stream for stream in fleet.streams if stream.site == slug]
     rows = posted_rows(streams, history=False, held_back=True)
     return list(in_batches(rows, -(-len(rows) // BATCHES_PER_SITE)))
-
-
-def _key_of(site: Site) -> str:
-    _, secret = keys.issue(site=site, name="demo", scopes=[IngestKey.Scope.WRITE])
-    return secret
 
 
 def _post(poster: Poster, batches: Sequence[Sequence[Row]], progress: Progress) -> None:

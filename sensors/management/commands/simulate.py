@@ -105,4 +105,4 @@ def _key(given: str | None, slug: str) -> Iterator[str]:
     try:
         yield secret
     finally:
-        IngestKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now())
+        keys.revoke(key, now=timezone.now())
