@@ -17,6 +17,7 @@ from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
 from django.views import defaults
+from prometheus_client import Counter
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
@@ -35,6 +36,9 @@ STORE_AWAY = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
 )
+
+
+ERRORS = Counter("smartmaint_api_errors", "Error answers of the API, by their code.", ["code"])
 
 
 class CursorPages(CursorPagination):
@@ -104,7 +108,9 @@ def one_shape_for_errors(exc: Exception, _context: dict[str, Any]) -> Response |
         headers["WWW-Authenticate"] = auth_header
     if wait := getattr(known, "wait", None):
         headers["Retry-After"] = str(max(1, math.ceil(wait)))
-    return Response(_body_of(known), status=int(known.status_code), headers=headers)
+    body = _body_of(known)
+    ERRORS.labels(body["error"]["code"]).inc()
+    return Response(body, status=int(known.status_code), headers=headers)
 
 
 def _as_api_exception(exc: Exception) -> exceptions.APIException | None:

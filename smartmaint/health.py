@@ -39,6 +39,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         findings["migrations"] = probes.migrations()
     findings |= {"redis": probes.redis(), "mlflow": probes.mlflow()}
     breakers = breaker.states()
+    is_limited_together = breakers.get("limiter", breaker.State.CLOSED) is breaker.State.CLOSED
     calm = all(state is breaker.State.CLOSED for state in breakers.values())
     degraded = not calm or not all(finding.ok for finding in findings.values())
     status = "unavailable" if not store.ok else "degraded" if degraded else "ready"
@@ -46,6 +47,8 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         "status": status,
         "checks": {name: {"ok": f.ok, "detail": f.detail} for name, f in findings.items()},
         "breakers": breakers,
+        # While Redis is away each web process counts a key's requests by itself.
+        "limiter": "shared" if is_limited_together else "per process",
     }
     return JsonResponse(body, status=HTTPStatus.OK if store.ok else HTTPStatus.SERVICE_UNAVAILABLE)
 

@@ -138,6 +138,22 @@ def test_readyz_shows_an_open_breaker(db: None) -> None:
     assert samples(Client().get("/metrics"))["smartmaint_breaker_state/probed in a test"] == 2
 
 
+@pytest.mark.parametrize(("state", "mode"), [("closed", "shared"), ("open", "per process")])
+def test_readyz_says_how_requests_are_counted(db: None, state: str, mode: str) -> None:
+    guard = Breaker("limiter", failures=1)
+    if state == "open":
+        with pytest.raises(ZeroDivisionError):
+            guard.call(lambda: 1 // 0)
+    assert Client().get("/readyz").json()["limiter"] == mode
+
+
+def test_metrics_count_error_answers_by_code(db: None) -> None:
+    name = "smartmaint_api_errors_total/parse_error"
+    before = samples(Client().get("/metrics")).get(name, 0)
+    Client().post("/api/v1/token", b"{", content_type="application/json")
+    assert samples(Client().get("/metrics"))[name] == before + 1
+
+
 def test_metrics_count_notes_and_the_age_of_the_oldest_open_one(db: None) -> None:
     sensor, now = make_sensor(), timezone.now()
     for held, age_s in ((False, 60), (False, 5), (True, 900)):
