@@ -18,7 +18,7 @@ from redis import RedisError
 
 from smartmaint import probes
 
-MIN_KEY_LENGTH = 32
+MIN_KEY_LENGTH = 50
 MIN_KEY_SYMBOLS = 10
 FORKING_COMMANDS = {"rqworker", "rqworker-pool"}
 POSITIVE = (

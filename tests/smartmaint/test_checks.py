@@ -1,5 +1,7 @@
 """Each system check by its id: it speaks when it should, and only then."""
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,7 +19,7 @@ from redis import Redis
 
 from smartmaint import checks
 
-GOOD_KEY = "kJ3-Zp0vT8qLr5xYw2Nc7Bd4Hf9Gs6Ma1Ue_Xi0Oj8Pk3Ql"
+GOOD_KEY = "kJ3-Zp0vT8qLr5xYw2Nc7Bd4Hf9Gs6Ma1Ue_Xi0Oj8Pk3QlVt6Rb2Wn"
 
 
 def found(**options: Any) -> dict[str, CheckMessage]:
@@ -233,3 +235,32 @@ def test_a_worker_does_not_start_with_a_pool(
     monkeypatch.setattr(sys, "argv", ["manage.py", "rqworker"])
     with pytest.raises(SystemCheckError, match=r"smartmaint\.E005"):
         call_command("rqworker", "detection", burst=True, skip_checks=False)
+
+
+def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """manage.py in a process of its own, with these variables on top of the test run's."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=project.BASE_DIR,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_production_settings_pass_the_deployment_check() -> None:
+    done = manage(
+        "check", "--deploy", "--fail-level", "WARNING",
+        DEBUG="0", SECURE="1", ALLOWED_HOSTS="smartmaint.example",
+        SECRET_KEY=GOOD_KEY, JWT_SIGNING_KEY=GOOD_KEY[::-1], MODEL_SIGNING_KEY=GOOD_KEY.swapcase(),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "DATABASE_URL", "SENSOR_DISCOVERY"])
+def test_a_missing_or_wrong_variable_is_named_at_start(name: str) -> None:
+    done = manage("check", **{name: "sometimes" if name == "SENSOR_DISCOVERY" else ""})
+    assert done.returncode != 0
+    assert "ImproperlyConfigured" in done.stderr
+    assert name in done.stderr.splitlines()[-1]
