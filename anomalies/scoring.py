@@ -131,13 +131,15 @@ def score_stretches(
     stretches: Sequence[Stretch], champion: Detector | None, policy: DetectionPolicy
 ) -> list[Scored]:
     """Score many sensors that share a champion (or have none), with one call of its model."""
+    if not stretches:
+        return []
     computed = [features.compute(s.series.times, s.series.values, s.first) for s in stretches]
     if champion is None:
         return [
             _combine(stretch, X, policy, _blocks(stretch, X, policy))
             for stretch, X in zip(stretches, computed, strict=True)
         ]
-    together = champion.score(np.concatenate(computed)) if computed else np.empty(0)
+    together = champion.score(np.concatenate(computed))
     parts = np.split(together, np.cumsum([len(X) for X in computed])[:-1])
     return [
         _combine(stretch, X, policy, _by_champion(stretch, X, champion, scores))

@@ -104,9 +104,9 @@ class ReadingQuerySet(models.QuerySet[Any]):
     def _columns(self, condition: str, sensor_id: int, *params: object) -> Series:
         """One binary COPY; a row object for each reading would cost more than scoring it."""
         statement = (
-            "COPY (SELECT time, value, quality FROM sensors_reading "  # noqa: S608 - no input in it
+            "COPY (SELECT time, value, quality::float4 FROM sensors_reading "  # noqa: S608 - no input in it
             f"WHERE sensor_id = %s AND {condition}) TO STDOUT (FORMAT binary)"
         )
-        with connections[self.db].cursor() as cursor:
-            with cursor.copy(statement, [sensor_id, *params]) as copy:
-                return Series.from_copy(b"".join(copy))
+        params = (sensor_id, *params)
+        with connections[self.db].cursor() as cursor, cursor.copy(statement, params) as copy:
+            return Series.from_copy(b"".join(copy))

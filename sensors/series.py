@@ -1,4 +1,4 @@
-"""One sensor's readings as columns, oldest first: what leaves the database for computation. Pure."""
+"""One sensor's readings as columns, oldest first, as they leave the database. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FloatArray = NDArray[np.float64]
 TimeArray = NDArray[np.datetime64]
 
 
-# PostgreSQL's binary COPY: a header, rows of (length, big-endian value) fields, a trailer of 2 bytes.
+# PostgreSQL's binary COPY: a header, rows of (length, value) fields, big-endian, and a trailer.
 _COPY_HEADER, _COPY_TRAILER = 19, 2
 _COPY_ROW = np.dtype(
     [
