@@ -29,15 +29,31 @@ FEATURES: tuple[str, ...] = (
     "novelty",  # distance to the nearest value of the baseline, in noise units
     "spike",  # value against the median of the few before it, in noise units
     "spread",  # log2 of how far readings jump lately against usually
-    "slope",  # change of the short level over the last quarter of RECENT_ROWS, in noise units
+    "slope",  # change of the short level over SHORT_ROWS, against the largest usual such changes
     "season",  # value against the same time on the days before, in units of that residual
     "season_level",  # the median of the last SHORT_ROWS of those residuals
     "flat",  # log2 of the run of identical values against the longest run of the baseline
-    "gap",  # log2 of the time since the reading before against the usual
+    "gap",  # log2 of the time since the reading before against twice the usual: one may be lost
     "rhythm",  # share of recent intervals that are no whole multiple of the usual one
 )
 
-# What these say is said of the sensor, not of the machine: it is stuck, silent, or its clock is off.
+# The value of each at which a sensor's own history alone makes an engineer look. Robust units have
+# heavier tails than the normal law, and a daily cycle is wider than its own median deviation.
+NOTABLE: dict[str, float] = {
+    "z": 5.0,
+    "level": 4.0,
+    "novelty": 6.0,
+    "spike": 10.0,
+    "spread": 2.1,
+    "slope": 4.0,
+    "season": 7.0,
+    "season_level": 3.0,
+    "flat": 2.8,
+    "gap": 1.5,
+    "rhythm": 0.5,
+}
+
+# These speak of the sensor, not of the machine: it is stuck, silent, or its clock is off.
 INSTRUMENT = frozenset({"flat", "gap", "rhythm"})
 
 CONTEXT_ROWS = 640
@@ -64,7 +80,8 @@ _CHUNK_ROWS = 1024
 
 def features_hash() -> str:
     """What is logged with a model, next to the names, to tell versions of this module apart."""
-    return sha256("\n".join((*FEATURES, str(CONTEXT_ROWS))).encode()).hexdigest()[:16]
+    stated = (*(f"{name} {NOTABLE[name]}" for name in FEATURES), str(CONTEXT_ROWS))
+    return sha256("\n".join(stated).encode()).hexdigest()[:16]
 
 
 def nature(contributions: FloatArray) -> Literal["instrument", "machine"]:
@@ -246,8 +263,6 @@ def _level_and_shape(context: _Context, base: _Baseline) -> tuple[FloatArray, ..
     weight = base.rows / (base.rows + RECENT_ROWS)
     short = _short_median(context.values, context.seen, m, SHORT_ROWS)
     before = _short_median(context.values, context.seen - 1, m, _BEFORE_ROWS, skip=1)
-    now = _short_median(context.values, context.seen, m, _STEP_ROWS)
-    then = _short_median(context.values, context.seen - SHORT_ROWS, m, _STEP_ROWS, SHORT_ROWS)
     lately = _short_median(context.steps(), context.seen - 1, m, SHORT_ROWS)
     return (
         weight * (context.now - base.median) / base.scale,
@@ -255,8 +270,26 @@ def _level_and_shape(context: _Context, base: _Baseline) -> tuple[FloatArray, ..
         weight * base.nearest / base.noise,
         weight * (context.now - before) / base.noise,
         weight * np.log2(_floored(lately, base) / _floored(base.step, base)),
-        weight * (now - then) / base.noise,
+        weight * _slope(context, base),
     )
+
+
+def _slope(context: _Context, base: _Baseline) -> FloatArray:
+    """A sensor that steps up and down every day has a large usual change; exact to the context."""
+    m = len(context)
+    rows = CONTEXT_ROWS - SHORT_ROWS - _STEP_ROWS - RECENT_ROWS
+    change = np.full(len(context.values), np.inf)
+    filled = np.where(context.known, context.values, 0.0)
+    levels = np.median(sliding_window_view(filled, _STEP_ROWS), axis=1)
+    reach = SHORT_ROWS + _STEP_ROWS - 1
+    change[reach:] = levels[SHORT_ROWS:] - levels[:-SHORT_ROWS]
+    change[reach:][~context.known[: len(change) - reach]] = np.inf
+    counts = np.clip(context.seen - reach - RECENT_ROWS, 0, rows)
+    ordered = np.sort(_windows(np.abs(change), m, rows, RECENT_ROWS), axis=1)
+    usual = ordered[np.arange(m), (counts * 19) // 20 - (counts > 0)]
+    usual = np.where(np.isfinite(usual) & (counts > 0), usual, 0.0)
+    now = np.where(np.isfinite(change[-m:]), change[-m:], 0.0)
+    return np.asarray(now / np.maximum(usual, base.noise))
 
 
 def _floored(step: FloatArray, base: _Baseline) -> FloatArray:
@@ -350,7 +383,7 @@ def _clock(context: _Context) -> tuple[FloatArray, FloatArray]:
     recent = np.where(np.isfinite(interval), interval, 0.0)
     off = _share_off(_windows(recent, m, SHORT_ROWS), usual)
     usually = _share_off(_windows(recent, m, _SEASON_ROWS, RECENT_ROWS), usual)
-    gap = np.log2(np.maximum(recent[-m:], 1.0) / usual)
+    gap = np.log2(np.maximum(recent[-m:], 1.0) / usual) - 1.0
     return np.where(gap > 0, gap, 0.0), np.maximum(off - usually, 0.0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from mlops.detectors.base import Tail, occlusion, score_of_rarity, split_in_time
+from mlops.detectors.compress import Compress
 from mlops.detectors.mahalanobis import Mahalanobis
 from mlops.features import FEATURES
 from sensors.series import FloatArray
@@ -22,16 +23,20 @@ class Local:
         """X: shape (n, d), oldest first, n >= MIN_HISTORY_ROWS; ValueError with fewer."""
         if len(X) < MIN_HISTORY_ROWS:
             raise ValueError(f"{len(X)} rows of history; a local model needs {MIN_HISTORY_ROWS}")
-        older, newer = split_in_time(X)
+        self.scale_ = Compress().fit(X)
+        older, newer = split_in_time(self.scale_.transform(X))
         self.model_ = Mahalanobis().fit(older)
         self.tail_ = Tail.learn(self.model_.distance(newer))
         return self
 
     def score(self, X: FloatArray) -> FloatArray:
-        return score_of_rarity(self.tail_.rarity(self.model_.distance(X)))
+        return score_of_rarity(self.tail_.rarity(self._distance(X)))
 
     def contributions(self, X: FloatArray) -> FloatArray:
-        return occlusion(self.model_.distance, X)
+        return occlusion(self._distance, X)
+
+    def _distance(self, X: FloatArray) -> FloatArray:
+        return self.model_.distance(self.scale_.transform(X))
 
 
 def fit_local(X_history: FloatArray) -> Local:

@@ -14,7 +14,7 @@ from sklearn.covariance import LedoitWolf
 
 from sensors.series import FloatArray
 
-_FLOOR = 0.25  # a feature that hardly ever moves in the history still has some width
+_FLOOR = 0.3  # a feature that hardly ever moves in the history still has some width
 KEPT = 0.975  # of the rows; the farthest may be faults nobody labelled, and are fitted without
 
 
@@ -25,7 +25,6 @@ class Mahalanobis(BaseEstimator):  # type: ignore[misc] # scikit-learn has no ty
         self.kept = kept
 
     def fit(self, X: FloatArray, y: object = None) -> Self:
-        X = compressed(X)
         self._fit_once(X)
         distance = self._distance(X)
         self._fit_once(X[distance <= np.quantile(distance, self.kept)])
@@ -33,7 +32,11 @@ class Mahalanobis(BaseEstimator):  # type: ignore[misc] # scikit-learn has no ty
 
     def distance(self, X: FloatArray) -> FloatArray:
         """Shape (n,); a row's distance does not depend on the rows beside it, to the bit."""
-        return self._distance(compressed(X))
+        return self._distance(X)
+
+    def score_samples(self, X: FloatArray) -> FloatArray:
+        """Shape (n,), lower is rarer, as scikit-learn has it."""
+        return -self._distance(X)
 
     def _fit_once(self, X: FloatArray) -> None:
         self.centre_ = np.median(X, axis=0)
@@ -51,8 +54,3 @@ class Mahalanobis(BaseEstimator):  # type: ignore[misc] # scikit-learn has no ty
                 part += centred[:, feature] * weight
             total += part * part
         return np.asarray(np.sqrt(total))
-
-
-def compressed(X: FloatArray) -> FloatArray:
-    """Features on a scale where heavy tails are lighter: linear near 0, logarithmic far out."""
-    return np.asarray(np.arcsinh(X))

@@ -1,4 +1,4 @@
-"""The second rung: each feature against a fixed level, the sensor's own history its scale. Pure."""
+"""The second rung: robust features, each against the value at which it is notable. Pure."""
 
 from __future__ import annotations
 
@@ -7,28 +7,12 @@ from typing import Self
 import numpy as np
 
 from mlops.detectors.base import normalised
-from mlops.features import FEATURES
+from mlops.features import FEATURES, NOTABLE
 from sensors.series import FloatArray
-
-# The feature's value that scores 0.5. Robust units have heavier tails than the normal law, and a
-# daily cycle is wider than its own median deviation: hence far more than three.
-ALARM_AT: dict[str, float] = {
-    "z": 5.0,
-    "level": 4.0,
-    "novelty": 6.0,
-    "spike": 10.0,
-    "spread": 2.6,
-    "slope": 12.0,
-    "season": 7.0,
-    "season_level": 3.0,
-    "flat": 2.8,
-    "gap": 3.5,
-    "rhythm": 0.5,
-}
 
 
 class Statistical:
-    """Needs no fit: the largest feature in units of its alarm level decides.
+    """Needs no fit: the largest feature in units of its notable value decides.
 
     >>> usual, odd = np.zeros((1, len(FEATURES))), np.full((1, len(FEATURES)), 20.0)
     >>> Statistical().score(np.vstack([usual, odd])) >= 0.5
@@ -50,4 +34,4 @@ class Statistical:
 
 
 def _ratios(X: FloatArray) -> FloatArray:
-    return np.asarray(np.abs(X) / np.array([ALARM_AT[name] for name in FEATURES]))
+    return np.asarray(np.abs(X) / np.array([NOTABLE[name] for name in FEATURES]))

@@ -1,0 +1,94 @@
+"""Where artifacts and detectors are kept close: files by hash, objects by version."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import Generic, TypeVar
+
+from mlops.artifacts import digest
+
+T = TypeVar("T")
+
+
+class Shelf(Generic[T]):
+    """The `size` most recently used things, each for `ttl_s` seconds; for several threads."""
+
+    def __init__(
+        self, size: int, ttl_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._size, self._ttl_s, self._clock = size, ttl_s, clock
+        self._lock = Lock()
+        self._things: OrderedDict[str, tuple[float, T]] = OrderedDict()
+
+    def get(self, key: str) -> T | None:
+        with self._lock:
+            put_at, thing = self._things.get(key, (-float("inf"), None))
+            if self._clock() - put_at >= self._ttl_s:
+                self._things.pop(key, None)
+                return None
+            self._things.move_to_end(key)
+            return thing
+
+    def put(self, key: str, thing: T) -> None:
+        with self._lock:
+            self._things[key] = (self._clock(), thing)
+            self._things.move_to_end(key)
+            while len(self._things) > self._size:
+                self._things.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._things.clear()
+
+    def __len__(self) -> int:
+        return len(self._things)
+
+
+class Cellar:
+    """Artifacts on disk under their SHA-256; shared by all processes of a machine.
+
+    A file that does not hash to its name is removed and counts as absent.
+    """
+
+    def __init__(self, directory: Path, size: int) -> None:
+        self._directory, self._size = directory, size
+
+    def get(self, sha256: str) -> bytes | None:
+        path = self._path(sha256)
+        try:
+            artifact = path.read_bytes()
+        except OSError:
+            return None
+        if digest(artifact) != sha256:
+            path.unlink(missing_ok=True)
+            return None
+        return artifact
+
+    def put(self, artifact: bytes) -> None:
+        """Written aside and renamed, so that nobody reads half a file."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=self._directory, suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(artifact)
+        Path(aside).replace(self._path(digest(artifact)))
+        self._prune()
+
+    def _path(self, sha256: str) -> Path:
+        return self._directory / f"{sha256}.zip"
+
+    def _prune(self) -> None:
+        """Keep the newest; another process may be pruning as well."""
+        dated = []
+        for path in self._directory.glob("*.zip"):
+            try:
+                dated.append((path.stat().st_mtime, path))
+            except FileNotFoundError:
+                continue
+        for _, path in sorted(dated)[: -self._size]:
+            path.unlink(missing_ok=True)

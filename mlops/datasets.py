@@ -1,0 +1,114 @@
+"""Stored readings as feature matrices: by kind of sensor, split in time and never shuffled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops import features
+from sensors.models import Reading, Sensor
+from sensors.series import FloatArray, Series, to_datetime64
+
+MAX_ROWS = 20_000  # of a sensor; older readings say less about how it runs now
+SETTLED_ROWS = 144  # rows before the baseline has seen enough to learn from
+FIT, CALIBRATE = 0.5, 0.25  # of a sensor's settled rows, oldest first; the rest is held back
+
+Ranges = Sequence[tuple[datetime, datetime]]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One sensor's readings, their features (n, d), and which rows may be learnt from (n,)."""
+
+    sensor_id: int
+    external_id: str
+    series: Series
+    X: FloatArray
+    usable: NDArray[np.bool_]
+
+    @property
+    def cuts(self) -> tuple[int, int, int]:
+        """First row to fit on, to calibrate on, and to hold back."""
+        settled = max(len(self.series) - SETTLED_ROWS, 0)
+        first = min(SETTLED_ROWS, len(self.series))
+        return first, first + int(settled * FIT), first + int(settled * (FIT + CALIBRATE))
+
+    def rows(self, first: int, stop: int | None = None) -> FloatArray:
+        """Features of the usable rows among first..stop."""
+        return self.X[first:stop][self.usable[first:stop]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """All sensors of a kind."""
+
+    kind: str
+    histories: tuple[History, ...]
+
+    def fit(self) -> FloatArray:
+        return self._stacked([each.rows(each.cuts[0], each.cuts[1]) for each in self.histories])
+
+    def calibrate(self) -> FloatArray:
+        return self._stacked([each.rows(each.cuts[1], each.cuts[2]) for each in self.histories])
+
+    def older(self, share: float) -> FloatArray:
+        """The older share of each sensor's settled rows."""
+        return self._stacked(
+            [each.rows(SETTLED_ROWS, _cut(each, share)) for each in self.histories]
+        )
+
+    def newer(self, share: float) -> FloatArray:
+        """What `older` leaves."""
+        return self._stacked([each.rows(_cut(each, share)) for each in self.histories])
+
+    def fingerprint(self) -> str:
+        """SHA-256 over which readings these are; what tells two data sets apart."""
+        total = sha256()
+        for each in self.histories:
+            total.update(each.external_id.encode())
+            total.update(each.series.times.tobytes() + each.series.values.tobytes())
+            total.update(each.usable.tobytes())
+        return total.hexdigest()
+
+    @staticmethod
+    def _stacked(parts: Sequence[FloatArray]) -> FloatArray:
+        return np.concatenate([np.zeros((0, len(features.FEATURES))), *parts])
+
+
+def kinds() -> list[str]:
+    """Kinds that any scored sensor has, by name."""
+    found = Sensor.objects.scored().order_by("kind").values_list("kind", flat=True)
+    return sorted(set(found))
+
+
+def of_kind(
+    kind: str, *, until: datetime, leave_out: Mapping[int, Ranges] | None = None
+) -> Dataset:
+    """The readings before `until` of all scored sensors of a kind.
+
+    leave_out: by sensor id, spans of time (both ends included) that are not to be learnt from,
+    such as those of confirmed anomalies. They still are part of the past of what follows.
+    """
+    sensors = Sensor.objects.scored().filter(kind=kind).order_by("pk")
+    found = (history_of(sensor, until, (leave_out or {}).get(sensor.pk, ())) for sensor in sensors)
+    return Dataset(kind, tuple(each for each in found if len(each.series) > SETTLED_ROWS))
+
+
+def history_of(sensor: Sensor, until: datetime, leave_out: Ranges = ()) -> History:
+    series = Reading.objects.before(sensor.pk, until, MAX_ROWS)
+    usable = np.ones(len(series), dtype=bool)
+    for start, end in leave_out:
+        inside = (series.times >= to_datetime64(start)) & (series.times <= to_datetime64(end))
+        usable &= ~inside
+    X = features.compute(series.times, series.values)
+    return History(sensor.pk, sensor.external_id, series, X, usable)
+
+
+def _cut(history: History, share: float) -> int:
+    settled = max(len(history.series) - SETTLED_ROWS, 0)
+    return min(SETTLED_ROWS, len(history.series)) + int(settled * share)
