@@ -71,7 +71,7 @@ def validate(*, anomaly: Anomaly, policy: ValidationPolicy, now: datetime) -> Va
 
 
 def evidence_of(anomaly: Anomaly, *, quality: float | None) -> Evidence:
-    """What detection stored, as a value; quality: of the reading at the peak. Raises EvidenceError."""
+    """What detection stored, with the quality of the reading at the peak. Raises EvidenceError."""
     return Evidence(
         kind=anomaly.sensor.kind,
         nature=anomaly.nature,

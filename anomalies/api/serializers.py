@@ -130,5 +130,5 @@ class AnomalyInDetail(AnomalyInList):
 
     @extend_schema_field(ValidationInDetail(allow_null=True))
     def get_validation(self, anomaly: Anomaly) -> Any:
-        newest = next(iter(anomaly.validations.all()), None)
+        newest = anomaly.validations.first()
         return ValidationInDetail(newest).data if newest else None

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 from anomalies.api.filters import AnomalyFilters, chosen
 from anomalies.api.permissions import IsPerson, MayRead, visible
 from anomalies.api.serializers import AnomalyInDetail, AnomalyInList, ReviewIn, ReviewOut
-from anomalies.models import Anomaly, Review, Validation
+from anomalies.models import Anomaly, Review
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.review import review
 
@@ -45,7 +45,6 @@ class AnomalyDetail(generics.RetrieveAPIView[Anomaly]):
 
     def get_queryset(self) -> AnomalyQuerySet:
         return visible(self.request).for_list().prefetch_related(
-            Prefetch("validations", Validation.objects.all()[:1]),
             Prefetch("reviews", Review.objects.select_related("person")),
             "revisions",
         )  # fmt: skip

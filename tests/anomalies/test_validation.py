@@ -18,17 +18,10 @@ from anomalies.models import Anomaly, SensorValidationProfile, Validation, Valid
 from anomalies.policy import PolicyError, ValidationPolicy
 from anomalies.review import review
 from sensors.models import Sensor
-from tests.factories import (
-    NOW,
-    make_anomaly,
-    make_person,
-    make_readings,
-    make_sensor,
-    make_site,
-)
+from tests.factories import NOW, make_anomaly, make_person, make_readings, make_sensor, make_site
 
-LATER = NOW + timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+LATER = NOW + timedelta(hours=1)
 POLICY = ValidationPolicy()
 
 

@@ -1,0 +1,77 @@
+"""Which rung judges a sensor just now, and what the next one waits for."""
+
+from __future__ import annotations
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from anomalies import detection
+from anomalies.api.permissions import MayRead
+from anomalies.ladder import step
+from anomalies.models import DetectionLease, Rung
+from mlops import serving
+from sensors.models import IngestKey, ScoringNote, Sensor
+from sensors.querysets import SensorQuerySet
+
+
+class DetectionOut(serializers.Serializer[dict[str, object]]):
+    sensor = serializers.IntegerField()
+    rung = serializers.ChoiceField(Rung.choices, help_text="Highest rung its history allows.")
+    serving = serializers.CharField(help_text="Rung of the last scoring; empty before the first.")
+    reason = serializers.CharField(help_text="Why no champion scored last time; empty if one did.")
+    next_rung = serializers.CharField(allow_null=True)
+    readings_missing = serializers.IntegerField(
+        allow_null=True, help_text="Readings until the next rung; null: it waits for a model."
+    )
+    seconds_missing = serializers.FloatField(
+        allow_null=True, help_text="The same in seconds, at the interval observed so far."
+    )
+    scored_until = serializers.DateTimeField(allow_null=True, help_text="Event time.")
+    notes_open = serializers.IntegerField(help_text="Ranges that wait to be scored.")
+    notes_held = serializers.IntegerField(help_text="Ranges that wait for the champion.")
+
+
+class SensorDetection(APIView):
+    """How a sensor is judged: its rung, why, and the distance to the next one."""
+
+    permission_classes = [MayRead]
+
+    @extend_schema(tags=["sensors"], responses=DetectionOut)
+    def get(self, request: Request, pk: int) -> Response:
+        sensor = get_object_or_404(_visible(request).select_related("profile"), pk=pk)
+        return Response(DetectionOut(_state(sensor)).data)
+
+
+def _visible(request: Request) -> SensorQuerySet:
+    if isinstance(request.auth, IngestKey):
+        return Sensor.objects.for_key(request.auth)
+    return Sensor.objects.for_user(request.user)
+
+
+def _state(sensor: Sensor) -> dict[str, object]:
+    profile = getattr(sensor, "profile", None)
+    found = step(
+        profile.count if profile else 0,
+        champion=serving.has_champion(sensor.pk, sensor.kind),
+        policy=detection.policy(),
+    )
+    lease = DetectionLease.objects.filter(sensor=sensor).first()
+    interval = sensor.expected_interval_s or (profile.interval_s if profile else None)
+    missing = found.readings_missing
+    notes = ScoringNote.objects.filter(sensor=sensor)
+    return {
+        "sensor": sensor.pk,
+        "rung": found.rung,
+        "serving": lease.rung if lease else "",
+        "reason": lease.rung_reason if lease else "",
+        "next_rung": found.next_rung,
+        "readings_missing": missing,
+        "seconds_missing": missing * interval if missing and interval else None,
+        "scored_until": lease.scored_until if lease else None,
+        "notes_open": notes.filter(held=False).count(),
+        "notes_held": notes.filter(held=True).count(),
+    }
