@@ -1,7 +1,7 @@
 """Every address of the project."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
@@ -14,7 +14,7 @@ handler404 = "smartmaint.api.not_found"
 handler500 = "smartmaint.api.server_error"
 
 throttled = [TokenThrottle]
-api = [
+api: list[URLPattern | URLResolver] = [
     path("", include("sensors.api.urls")),
     path("", include("mlops.api")),
     path("", include("anomalies.api.urls")),

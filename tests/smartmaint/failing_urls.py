@@ -3,7 +3,7 @@
 import psycopg
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
 from django.db import OperationalError
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
@@ -58,9 +58,13 @@ class Closed(APIView):
         return Response({})
 
 
+def broken_page(_request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("a page broke")
+
+
 urlpatterns = [
     path("api/fails/<str:how>", Fails.as_view()),
     path("api/validates", Validates.as_view()),
     path("api/closed", Closed.as_view()),
-    path("page/fails", lambda _request: 1 // 0),
+    path("page/fails", broken_page),
 ]

@@ -145,7 +145,7 @@ def test_w004_a_redis_that_evicts_jobs(db: None, redis: Redis) -> None:
         redis.config_set("maxmemory-policy", "noeviction")
         assert "smartmaint.W004" not in found(databases=["default"])
     finally:
-        redis.config_set("maxmemory-policy", before)
+        redis.config_set("maxmemory-policy", before or "noeviction")
 
 
 def test_w004_a_redis_that_is_away_is_no_finding(db: None, settings: Settings) -> None:
