@@ -91,7 +91,7 @@ def reset() -> int:
     sensors = Sensor.objects.filter(metadata__has_key="seed")
     assets = list(Asset.objects.filter(sensors__in=sensors).distinct().values_list("pk", flat=True))
     with transaction.atomic():
-        deleted, _ = Reading.objects.filter(sensor_id__in=list(sensors.values("pk"))).delete()
+        deleted, _ = Reading.objects.filter(sensor_id__in=sensors.values("pk")).delete()
         sensors.delete()
         Asset.objects.filter(pk__in=assets, sensors__isnull=True).delete()
     return deleted

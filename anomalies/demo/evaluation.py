@@ -122,7 +122,11 @@ def evaluate(
 
 
 def overlap(fault: Fault, alarm: Alarm) -> bool:
-    return fault.sensor == alarm.sensor and fault.start <= alarm.end and alarm.start <= fault.end
+    return (
+        fault.sensor == alarm.sensor
+        and bool(fault.start <= alarm.end)
+        and bool(alarm.start <= fault.end)
+    )
 
 
 def _find(fault: Fault, alarms: Sequence[Alarm], times: TimeArray) -> Found:

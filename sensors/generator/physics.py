@@ -162,7 +162,7 @@ def _tails(n: int, rng: np.random.Generator) -> FloatArray:
 
 def _shift(angle: FloatArray) -> FloatArray:
     """Up for the working half of the day, down for the other, minutes in between."""
-    return np.tanh(4 * np.sin(angle))
+    return np.asarray(np.tanh(4 * np.sin(angle)))
 
 
 def _demand(angle: FloatArray) -> FloatArray:
@@ -180,7 +180,7 @@ def _dew(angle: FloatArray) -> FloatArray:
 
 def _sag(angle: FloatArray) -> FloatArray:
     """Flat for most of the day, low for some hours."""
-    return 1 - 2 * np.exp(2 * (np.cos(angle) - 1))
+    return np.asarray(1 - 2 * np.exp(2 * (np.cos(angle) - 1)))
 
 
 _SHAPES: dict[str, Callable[[FloatArray], FloatArray]] = {
