@@ -5,6 +5,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from sensors.fields import RealField
 from sensors.kinds import KINDS, OTHER
 from sensors.querysets import (
     AssetQuerySet,
@@ -149,7 +150,7 @@ class Reading(models.Model):
     )
     time = models.DateTimeField(help_text="When it was measured (UTC).")
     value = models.FloatField(help_text="In the sensor's unit.")
-    quality = models.FloatField(help_text="0 to 1; stored as float4.")
+    quality = RealField(help_text="0 to 1.")
     flags = models.SmallIntegerField(default=0, help_text="Bits; see sensors.quality.Flag.")
 
     objects = ReadingQuerySet.as_manager()

@@ -10,7 +10,8 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from anomalies.models import Anomaly
-from sensors.models import Asset, Reading, Sensor, Site
+from sensors import keys
+from sensors.models import Asset, IngestKey, Reading, Sensor, Site
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _number = count(1)
@@ -22,10 +23,8 @@ def make_site(**values: Any) -> Site:
 
 
 def make_person(*sites: Site, **values: Any) -> User:
-    """A person who belongs to these sites; password `secret`."""
-    person = User.objects.create_user(
-        **{"username": f"person-{next(_number)}", "password": "secret", **values}
-    )
+    """A person who belongs to these sites; without a password, for hashing one takes a while."""
+    person = User.objects.create_user(**{"username": f"person-{next(_number)}", **values})
     person.sites.set(sites)
     return person
 
@@ -58,6 +57,27 @@ def make_readings(
         Reading(sensor=sensor, time=first + every * i, value=value, quality=quality)
         for i, value in enumerate(values)
     )
+
+
+def make_key(*, site: Site | None = None, **values: Any) -> tuple[IngestKey, str]:
+    """A device's key and the text for its header; it may write unless `scopes` says otherwise."""
+    return keys.issue(site=site or make_site(), **{"name": "gateway", **values})
+
+
+def rows_of(
+    sensor: str = "pump-1/temp",
+    n: int = 3,
+    *,
+    until: datetime = NOW,
+    every: timedelta = timedelta(minutes=1),
+    **fields: Any,
+) -> list[dict[str, Any]]:
+    """n readings as a device sends them, values 20, 21, …, the last one at `until`."""
+    first = until - every * (n - 1)
+    return [
+        {"sensor": sensor, "time": (first + every * i).isoformat(), "value": 20.0 + i, **fields}
+        for i in range(n)
+    ]
 
 
 def make_anomaly(*, sensor: Sensor | None = None, start: datetime = NOW, **values: Any) -> Anomaly:

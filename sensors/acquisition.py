@@ -1,0 +1,192 @@
+"""The data acquisition agent: judges the readings of a batch and stores them, all in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+
+from sensors import directory, ledger, profiles, quality, rejections, store
+from sensors.directory import Directory
+from sensors.formats import Batch, BoolArray
+from sensors.models import IngestKey, ScoringNote, Site
+from sensors.rows import Rejection
+from sensors.series import to_datetime, to_datetime64
+from sensors.signals import readings_ingested
+
+MAX_AHEAD = timedelta(minutes=10)
+BACKFILL_AGE = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why one row of the document was not accepted."""
+
+    index: int
+    category: str
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a batch. Every row is in exactly one of the three numbers."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    errors: tuple[Problem, ...] = ()
+
+    def __add__(self, other: Receipt) -> Receipt:
+        return Receipt(
+            self.accepted + other.accepted,
+            self.duplicates + other.duplicates,
+            self.quarantined + other.quarantined,
+            self.errors + other.errors,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "errors": [asdict(error) for error in self.errors]}
+
+
+def ingest(
+    batch: Batch,
+    *,
+    site: Site,
+    source: str,
+    now: datetime,
+    key: IngestKey | None = None,
+    backfill: bool = False,
+    keep_rejected: bool = True,
+    promise: ledger.Promise | None = None,
+) -> Receipt:
+    """Judge and store a batch. What it returns is committed, or the caller's transaction's.
+
+    backfill: the age of no row counts against it (rows older than a day are exempt anyway).
+    keep_rejected: False when the rejected rows are in quarantine already.
+    promise: the answer to write into the ledger in the same transaction.
+    Raises breaker.Open, OperationalError or InterfaceError when the store is away; then nothing
+    was written.
+    """
+
+    def work() -> Receipt:
+        receipt, refused = _ingest(batch, site, key, now, backfill)
+        if keep_rejected:
+            rejections.hold(refused, site=site, key=key, source=source, now=now)
+        if promise is not None:
+            promise.keep(receipt.as_json())
+        return receipt
+
+    return store.breaker.call(lambda: store.in_transaction(work), on=store.AWAY)
+
+
+def _ingest(
+    batch: Batch, site: Site, key: IngestKey | None, now: datetime, backfill: bool
+) -> tuple[Receipt, list[Rejection]]:
+    known = directory.look_up(batch, site=site, key=key, now=now)
+    judged = _judge(batch, known, now, backfill)
+    refused = [*batch.rejected, *_refusals(batch, known, judged, now)]
+    is_good = ~np.isin(batch.index, [rejection.index for rejection in refused])
+    offered = _columns(batch, known, judged).take(is_good)
+    is_new = store.insert(offered)
+    accepted = int(is_new.sum())
+    if accepted:
+        _remember(offered.take(is_new), now)
+    receipt = Receipt(
+        accepted, len(offered) - accepted, len(refused), tuple(map(_problem, refused))
+    )
+    return receipt, refused
+
+
+def _judge(batch: Batch, known: Directory, now: datetime, backfill: bool) -> quality.Quality:
+    sensor = batch.sensor.codes
+    age_s = (to_datetime64(now) - batch.times) / np.timedelta64(1, "s")
+    return quality.judge(
+        quality.Evidence(
+            values=batch.values,
+            has_wrong_unit=_has_wrong_unit(batch, known),
+            physical_min=known.physical_min[sensor],
+            physical_max=known.physical_max[sensor],
+            shown_min=known.shown_min[sensor],
+            shown_max=known.shown_max[sensor],
+            age_s=age_s,
+            interval_s=known.interval_s[sensor],
+            reported=batch.quality,
+            is_backfill=(age_s > BACKFILL_AGE.total_seconds()) | backfill,
+        )
+    )
+
+
+def _has_wrong_unit(batch: Batch, known: Directory) -> BoolArray:
+    """Where a reading states another unit than its sensor has; either may be without one."""
+    if not batch.unit.names:
+        return np.zeros(len(batch.times), dtype=bool)
+    places = {name: place for place, name in enumerate(batch.unit.names)}
+    expected = np.array([places.get(unit, -2 if unit else -1) for unit in known.units])
+    expected = expected[batch.sensor.codes]
+    both_state_one = (batch.unit.codes >= 0) & (expected != -1)
+    differ: BoolArray = both_state_one & (batch.unit.codes != expected)
+    return differ
+
+
+def _refusals(
+    batch: Batch, known: Directory, judged: quality.Quality, now: datetime
+) -> Iterator[Rejection]:
+    """Well-formed rows that are not accepted, each for the first reason that applies."""
+    sensor = batch.sensor.codes
+    is_refused = np.isin(sensor, list(known.refusals))
+    for row in np.flatnonzero(is_refused).tolist():
+        refusal = known.refusals[int(sensor[row])]
+        yield _rejection(batch, row, "enrichment", refusal.code, refusal.detail)
+    is_ahead = ~is_refused & (batch.times > to_datetime64(now + MAX_AHEAD))
+    for row in np.flatnonzero(is_ahead).tolist():
+        yield _rejection(
+            batch, row, "validation", "time_in_future", f"more than {MAX_AHEAD} ahead of the server"
+        )
+    is_poor = ~is_refused & ~is_ahead & (judged.intrinsic < known.threshold[sensor])
+    for row in np.flatnonzero(is_poor).tolist():
+        why = ", ".join(quality.reasons(int(judged.flags[row])))
+        detail = (
+            f"quality {judged.intrinsic[row]:.2f}, {known.threshold[sensor[row]]:.2f} is needed"
+        )
+        yield _rejection(batch, row, "quality", "quality_too_low", f"{detail}: {why}")
+
+
+def _rejection(batch: Batch, row: int, category: str, code: str, detail: str) -> Rejection:
+    sensor = batch.sensor.of_row(row) or ""
+    return Rejection(int(batch.index[row]), category, code, detail, sensor, batch.payload(row))
+
+
+def _columns(batch: Batch, known: Directory, judged: quality.Quality) -> store.Columns:
+    return store.Columns(
+        sensor_ids=known.ids[batch.sensor.codes],
+        times=batch.times,
+        values=batch.values,
+        quality=judged.score,
+        flags=judged.flags,
+    )
+
+
+def _remember(stored: store.Columns, now: datetime) -> None:
+    """Profiles, the durable note of what needs scoring, and the wake-up call after the commit."""
+    readings, spans = profiles.by_sensor(stored)
+    profiles.merge(readings, spans, now=now)
+    ScoringNote.objects.bulk_create(
+        ScoringNote(
+            sensor_id=int(readings.sensor_ids[start]),
+            since=to_datetime(readings.times[start]),
+            until=to_datetime(readings.times[end - 1]),
+        )
+        for start, end in zip(spans.starts, spans.ends, strict=True)
+    )
+    # Robust: the readings are stored, so a queue that cannot be reached is no error of this call.
+    transaction.on_commit(partial(readings_ingested.send, sender=None), robust=True)
+
+
+def _problem(rejection: Rejection) -> Problem:
+    return Problem(rejection.index, rejection.category, rejection.code, rejection.detail)

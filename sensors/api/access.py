@@ -1,0 +1,47 @@
+"""Who may do what: people see the rows of their sites, devices what their key's scopes allow."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.db.models import Model
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from sensors.models import IngestKey
+from sensors.querysets import TenantQuerySet
+
+M = TypeVar("M", bound=Model)
+
+
+class MayWriteReadings(BasePermission):
+    """A device whose key has the scope `readings:write`."""
+
+    code = "scope_missing"
+    message = f"This needs a key with the scope {IngestKey.Scope.WRITE.value}."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return _has_scope(request, IngestKey.Scope.WRITE)
+
+
+class MayRead(BasePermission):
+    """A person, or a device whose key has the scope `read`."""
+
+    code = "scope_missing"
+    message = f"This needs a key with the scope {IngestKey.Scope.READ.value}."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if isinstance(request.auth, IngestKey):
+            return _has_scope(request, IngestKey.Scope.READ)
+        return bool(request.user and request.user.is_authenticated)
+
+
+def visible(rows: TenantQuerySet[M], request: Request) -> TenantQuerySet[M]:
+    """The rows that whoever is calling may see."""
+    if isinstance(request.auth, IngestKey):
+        return rows.for_key(request.auth)
+    return rows.for_user(request.user)
+
+
+def _has_scope(request: Request, scope: IngestKey.Scope) -> bool:
+    return isinstance(request.auth, IngestKey) and scope in request.auth.scopes

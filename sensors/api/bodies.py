@@ -1,0 +1,106 @@
+"""The body of a request, read within limits: plain or gzip, never more memory than allowed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, UnreadablePostError
+from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
+
+from smartmaint.api import TooLarge
+
+_CHUNK = 64 * 2**10
+_GZIP = 16 + zlib.MAX_WBITS
+# An answer reaches only a client that is not cut off while it sends: so much more is read and
+# thrown away before a body that is too long is refused.
+_DRAIN_BYTES = 32 * 2**20
+
+
+class LengthRequired(APIException):
+    status_code = 411
+    default_code = "length_required"
+    default_detail = "State the Content-Length; this server cannot read a chunked body."
+
+
+def read_body(request: HttpRequest) -> bytes:
+    """The whole body, inflated. Raises an APIException: 400, 411, 413 or 415."""
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in {"identity", "gzip", "x-gzip", ""}:
+        raise UnsupportedMediaType(encoding, "Content-Encoding is gzip or none.")
+    received = _received(request)
+    return b"".join(_inflated(received) if "gzip" in encoding else received)
+
+
+def require_media_type(request: HttpRequest, *accepted: str) -> str:
+    """The request's media type, the first of the accepted ones when it states none."""
+    stated = (request.content_type or accepted[0]).lower()
+    if stated not in accepted:
+        raise UnsupportedMediaType(
+            stated, f"Content-Type is {' or '.join(accepted)}, not {stated[:100]}."
+        )
+    return stated
+
+
+def _received(request: HttpRequest) -> Iterator[bytes]:
+    """The body in chunks, never more than the limit."""
+    limit = settings.INGEST_MAX_BODY_BYTES
+    stream = _stream(request)
+    length = 0
+    try:
+        while chunk := stream.read(_CHUNK):
+            length += len(chunk)
+            if length > limit:
+                _drain(stream)
+                raise TooLarge(f"A body has at most {limit} bytes.", "body_too_large")
+            yield chunk
+    except UnreadablePostError as error:
+        raise ParseError("The body ended early.", "body_incomplete") from error
+
+
+def _stream(request: HttpRequest) -> Any:
+    """Where the body is read from. Django knows no chunked bodies; the server may."""
+    if request.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        return request
+    if not request.environ.get("wsgi.input_terminated"):  # type: ignore[attr-defined]
+        raise LengthRequired
+    return request.environ["wsgi.input"]  # type: ignore[attr-defined]
+
+
+def _drain(stream: Any) -> None:
+    drained = 0
+    while drained < _DRAIN_BYTES and (chunk := stream.read(_CHUNK)):
+        drained += len(chunk)
+
+
+def _inflated(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The members of a gzip stream, one after the other, in pieces of bounded size."""
+    limit = settings.INGEST_MAX_UNZIPPED_BYTES
+    inflater, length = zlib.decompressobj(_GZIP), 0
+    has_begun = False
+    for chunk in chunks:
+        rest = chunk
+        while rest:
+            if inflater.eof:
+                inflater = zlib.decompressobj(_GZIP)
+            has_begun = True
+            piece = _inflate(inflater, rest)
+            length += len(piece)
+            if length > limit:
+                for _ in chunks:  # so that the answer can be read; see _DRAIN_BYTES
+                    pass
+                raise TooLarge(f"A body has at most {limit} bytes inflated.", "body_too_large")
+            yield piece
+            rest = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+    if has_begun and not inflater.eof:
+        raise ParseError("The gzip stream ended early.", "gzip_invalid")
+
+
+def _inflate(inflater: Any, data: bytes) -> bytes:
+    try:
+        piece: bytes = inflater.decompress(data, _CHUNK)
+    except zlib.error as error:
+        raise ParseError(f"The body is not gzip: {error}", "gzip_invalid") from error
+    return piece

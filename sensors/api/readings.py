@@ -1,0 +1,130 @@
+"""`POST /api/v1/readings`: parse → call → answer."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.exceptions import APIException, ParseError, Throttled
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from sensors import limits
+from sensors.acquisition import ingest
+from sensors.api.access import MayWriteReadings
+from sensors.api.authentication import IngestKeyAuthentication
+from sensors.api.bodies import read_body, require_media_type
+from sensors.api.serializers import ReadingIn, ReceiptOut
+from sensors.formats import FormatError, TooManyReadings, from_json
+from sensors.ledger import AnsweredMeanwhile, KeyReused, Promise
+from sensors.models import IngestKey
+from smartmaint.api import TooLarge, Unavailable
+
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+class IdempotencyKeyReused(APIException):
+    status_code = 422
+    default_code = "idempotency_key_reused"
+    default_detail = "This Idempotency-Key came with another body before."
+
+
+class ReadingsView(APIView):
+    authentication_classes = [IngestKeyAuthentication]
+    permission_classes = [MayWriteReadings]
+    # The body is read by read_body, within its limits.
+    parser_classes: list[Any] = []
+
+    @extend_schema(
+        operation_id="readings_write",
+        summary="Send readings",
+        description=(
+            'An array of readings, or `{"readings": [...]}`; plain or gzip. What is answered with '
+            "200 is committed. A row that cannot be accepted is kept in quarantine and named in "
+            "`errors`; the others are stored. A reading is (sensor, time): sending one again "
+            "changes nothing and counts as a duplicate. `time` is ISO 8601 with a zone."
+        ),
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key",
+                str,
+                OpenApiParameter.HEADER,
+                description="Repeating a request with it gives the first answer again, for 7 days.",
+            )
+        ],
+        request={"application/json": ReadingIn(many=True)},
+        responses={
+            200: ReceiptOut,
+            400: OpenApiResponse(description="No JSON, not a batch, or not gzip."),
+            401: OpenApiResponse(description="The key is missing, wrong, revoked or expired."),
+            403: OpenApiResponse(description="The key lacks the scope `readings:write`."),
+            411: OpenApiResponse(description="A chunked body where the server cannot read one."),
+            413: OpenApiResponse(description="Too large, inflated or not, or too many readings."),
+            415: OpenApiResponse(description="Not application/json, or an encoding but gzip."),
+            422: OpenApiResponse(description="The Idempotency-Key came with another body before."),
+            429: OpenApiResponse(description="Too many requests; see Retry-After."),
+            503: OpenApiResponse(description="Nothing was written; see Retry-After."),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        key = request.auth
+        assert isinstance(key, IngestKey)  # noqa: S101  what MayWriteReadings lets through
+        _hold_back(key)
+        plain = request._request
+        require_media_type(plain, "application/json")
+        body = read_body(plain)
+        promise = _promise(request, key, body)
+        if promise is None:
+            return Response(_ingest(body, key, None))
+        return _answer_once(body, key, promise)
+
+
+def _hold_back(key: IngestKey) -> None:
+    """Refuse before anything is read or written."""
+    if wait := limits.seconds_to_wait(key):
+        raise Throttled(wait)
+    if limits.backlog.is_full():
+        raise Unavailable(
+            "Scoring is far behind; nothing was written.", "backlog", wait=limits.BACKLOG_RETRY_S
+        )
+
+
+def _promise(request: Request, key: IngestKey, body: bytes) -> Promise | None:
+    text = request.headers.get("Idempotency-Key")
+    if text is None:
+        return None
+    if not _IDEMPOTENCY_KEY.fullmatch(text):
+        raise ParseError(
+            "Idempotency-Key has 1 to 200 visible ASCII characters.", "idempotency_key_invalid"
+        )
+    return Promise.of(key, text, body)
+
+
+def _answer_once(body: bytes, key: IngestKey, promise: Promise) -> Response:
+    try:
+        answer = promise.recall()
+        if answer is None:
+            return Response(_ingest(body, key, promise))
+    except AnsweredMeanwhile:
+        answer = promise.recall()
+    except KeyReused as error:
+        raise IdempotencyKeyReused from error
+    return Response(answer, headers={"Idempotent-Replayed": "true"})
+
+
+def _ingest(body: bytes, key: IngestKey, promise: Promise | None) -> dict[str, Any]:
+    try:
+        batch = from_json(body, max_readings=settings.INGEST_MAX_READINGS)
+    except TooManyReadings as error:
+        raise TooLarge(str(error), error.code) from error
+    except FormatError as error:
+        where = "" if error.position is None else f" (at {error.position})"
+        raise ParseError(f"{error}{where}", error.code) from error
+    receipt = ingest(
+        batch, site=key.site, key=key, source="http", now=timezone.now(), promise=promise
+    )
+    return receipt.as_json()

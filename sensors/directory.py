@@ -1,0 +1,182 @@
+"""Which sensors a batch speaks of: what is known of them, and what becomes of unknown ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import NDArray
+
+from sensors.formats import Batch
+from sensors.kinds import OTHER, Kind, infer_kind, kind_named
+from sensors.models import IngestKey, Sensor, Site
+from sensors.series import FloatArray
+
+# Below this many readings a sensor has shown too little to call a value unusual.
+MIN_SHOWN = 30
+_FIELDS = (
+    "external_id", "id", "unit", "status", "physical_min", "physical_max", "expected_interval_s",
+    "quality_threshold", "profile__count", "profile__minimum", "profile__maximum",
+    "profile__interval_s",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why no reading of this sensor is accepted."""
+
+    code: str
+    detail: str
+
+
+UNKNOWN = Refusal("unknown_sensor", "the sensor is not registered and discovery is off")
+AWAITING = Refusal("awaiting_approval", "the sensor was discovered and waits for a person's word")
+RETIRED = Refusal("sensor_retired", "the sensor is retired")
+CAPPED = Refusal("discovery_cap", "too many sensors were discovered within the hour")
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """One entry per distinct name of the batch, in the order of `batch.sensor.names`.
+
+    ids: 0 where refused; the float arrays, shape (k,), hold NaN where nothing is known.
+    """
+
+    ids: NDArray[np.int64]
+    refusals: Mapping[int, Refusal]
+    units: tuple[str, ...]
+    physical_min: FloatArray
+    physical_max: FloatArray
+    shown_min: FloatArray
+    shown_max: FloatArray
+    interval_s: FloatArray
+    threshold: FloatArray
+
+
+def look_up(batch: Batch, *, site: Site, key: IngestKey | None, now: datetime) -> Directory:
+    """What is known of the batch's sensors, unknown ones discovered if that is allowed."""
+    names = batch.sensor.names
+    known = _known(site, names)
+    unknown = [name for name in names if name not in known]
+    refusals: dict[str, Refusal] = {}
+    if unknown and settings.SENSOR_DISCOVERY == "reject":
+        refusals = dict.fromkeys(unknown, UNKNOWN)
+    elif unknown:
+        allowed = unknown[: _allowance(key, site, now)]
+        known |= _discover(allowed, batch, site=site, key=key)
+        refusals = dict.fromkeys(unknown[len(allowed) :], CAPPED)
+    refusals |= _refused_by_status(known)
+    # Registered by another writer a moment ago and removed since.
+    refusals |= {name: UNKNOWN for name in names if name not in known and name not in refusals}
+    return _directory(names, known, refusals)
+
+
+def decide_kind(
+    stated: str | None, metadata: Mapping[str, Any], external_id: str
+) -> tuple[Kind, Sensor.KindSource]:
+    """The kind of a new sensor and where it comes from: payload, else metadata, else its id."""
+    if stated:
+        return kind_named(stated), Sensor.KindSource.PAYLOAD
+    noted = metadata.get("kind")
+    if isinstance(noted, str) and kind_named(noted) is not OTHER:
+        return kind_named(noted), Sensor.KindSource.METADATA
+    return infer_kind(external_id) or OTHER, Sensor.KindSource.INFERRED
+
+
+def _known(site: Site, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    rows = Sensor.objects.filter(site=site, external_id__in=names).order_by()
+    return {row["external_id"]: row for row in rows.values(*_FIELDS)}
+
+
+def _allowance(key: IngestKey | None, site: Site, now: datetime) -> int:
+    """How many sensors may still be discovered. Without a key the cap is the site's."""
+    found = Sensor.objects.filter(site=site, discovered_by=key, status=Sensor.Status.DISCOVERED)
+    recent: int = found.filter(created_at__gte=now - timedelta(hours=1)).count()
+    return max(0, settings.SENSOR_DISCOVERY_CAP_PER_HOUR - recent)
+
+
+def _discover(
+    names: list[str], batch: Batch, *, site: Site, key: IngestKey | None
+) -> dict[str, dict[str, Any]]:
+    """Register sensors, in the order of their names so that writers never wait crosswise."""
+    stated = _first_stated(batch)
+    new = [
+        _new_sensor(name, *stated.get(name, (None, None)), site=site, key=key)
+        for name in sorted(names)
+    ]
+    Sensor.objects.bulk_create(new, ignore_conflicts=True)
+    return _known(site, names)
+
+
+def _first_stated(batch: Batch) -> dict[str, tuple[str | None, str | None]]:
+    """Kind and unit as each sensor's first reading that states one states them."""
+    kinds, units = _first_names(batch, batch.kind), _first_names(batch, batch.unit)
+    return {name: (kinds.get(name), units.get(name)) for name in batch.sensor.names}
+
+
+def _first_names(batch: Batch, column: Any) -> dict[str, str]:
+    rows = np.flatnonzero(column.codes >= 0)
+    places, first = np.unique(batch.sensor.codes[rows], return_index=True)
+    return {
+        batch.sensor.names[place]: column.names[column.codes[rows[at]]]
+        for place, at in zip(places, first, strict=True)
+    }
+
+
+def _new_sensor(
+    name: str, kind: str | None, unit: str | None, *, site: Site, key: IngestKey | None
+) -> Sensor:
+    found, source = decide_kind(kind, {}, name)
+    # The catalogue's limits are in the catalogue's unit; in another they mean nothing.
+    has_limits = found is not OTHER and unit in {None, found.unit}
+    return Sensor(
+        site=site,
+        external_id=name,
+        kind=found.name,
+        kind_source=source,
+        unit=unit if unit is not None else found.unit,
+        physical_min=found.physical_min if has_limits else None,
+        physical_max=found.physical_max if has_limits else None,
+        status=Sensor.Status.DISCOVERED,
+        discovered_by=key,
+    )
+
+
+def _refused_by_status(known: Mapping[str, Mapping[str, Any]]) -> dict[str, Refusal]:
+    refused = {Sensor.Status.RETIRED: RETIRED}
+    if settings.SENSOR_DISCOVERY == "approve":
+        refused[Sensor.Status.DISCOVERED] = AWAITING
+    return {name: refused[row["status"]] for name, row in known.items() if row["status"] in refused}
+
+
+def _directory(
+    names: tuple[str, ...],
+    known: Mapping[str, Mapping[str, Any]],
+    refusals: Mapping[str, Refusal],
+) -> Directory:
+    rows = [known.get(name, {}) for name in names]
+
+    def column(field: str) -> FloatArray:
+        return np.array([row.get(field) for row in rows], dtype=np.float64)
+
+    shown = np.array([(row.get("profile__count") or 0) >= MIN_SHOWN for row in rows], dtype=bool)
+    expected, threshold = column("expected_interval_s"), column("quality_threshold")
+    interval = np.where(np.isnan(expected), column("profile__interval_s"), expected)
+    return Directory(
+        ids=np.array(
+            [0 if name in refusals else known[name]["id"] for name in names], dtype=np.int64
+        ),
+        refusals={place: refusals[name] for place, name in enumerate(names) if name in refusals},
+        units=tuple(row.get("unit") or "" for row in rows),
+        physical_min=column("physical_min"),
+        physical_max=column("physical_max"),
+        shown_min=np.where(shown, column("profile__minimum"), np.nan),
+        shown_max=np.where(shown, column("profile__maximum"), np.nan),
+        # An interval of 0 s (two readings at once) says nothing about what to expect.
+        interval_s=np.where(interval > 0, interval, np.nan),
+        threshold=np.where(np.isnan(threshold), settings.QUALITY_THRESHOLD, threshold),
+    )

@@ -1,0 +1,80 @@
+"""Credentials of devices: `Authorization: Api-Key <prefix>.<secret>`.
+
+The secret has 256 bits from the system's generator, so its SHA-256 may be stored as it is: there is
+no dictionary to try against it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from sensors.models import IngestKey, Site
+
+_SECRET_BYTES = 32
+_TEXT = re.compile(r"([0-9a-f]{12})\.([A-Za-z0-9_-]{43})")
+# Writing down each use would make one row the bottleneck of a busy key.
+_USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+def issue(
+    *,
+    site: Site,
+    name: str,
+    scopes: Sequence[str] = (IngestKey.Scope.WRITE,),
+    rate_per_second: float | None = None,
+    burst: int | None = None,
+    expires_at: datetime | None = None,
+) -> tuple[IngestKey, str]:
+    """A new key and its text, which cannot be had a second time. Raises ValueError."""
+    unknown = set(scopes) - set(IngestKey.Scope.values)
+    if unknown or not scopes:
+        raise ValueError(f"scopes are some of {', '.join(IngestKey.Scope.values)}")
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    key = IngestKey.objects.create(
+        site=site,
+        name=name,
+        prefix=secrets.token_hex(6),
+        digest=_digest(secret),
+        scopes=[str(scope) for scope in scopes],
+        rate_per_second=rate_per_second,
+        burst=burst,
+        expires_at=expires_at,
+    )
+    return key, f"{key.prefix}.{secret}"
+
+
+def find(text: str, *, now: datetime) -> IngestKey | None:
+    """The usable key of this text, None when it is wrong, revoked or expired. Notes the use."""
+    parts = _TEXT.fullmatch(text)
+    if parts is None:
+        return None
+    prefix, secret = parts.groups()
+    key: IngestKey | None = (
+        IngestKey.objects.usable(now=now).select_related("site").filter(prefix=prefix).first()
+    )
+    if key is None or not hmac.compare_digest(bytes(key.digest), _digest(secret)):
+        return None
+    _note_use(key, now)
+    return key
+
+
+def revoke(key: IngestKey, *, now: datetime) -> None:
+    """Refused from now on. The first revocation counts."""
+    IngestKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now)
+
+
+def _note_use(key: IngestKey, now: datetime) -> None:
+    if key.last_used_at is None or key.last_used_at < now - _USE_NOTED_EVERY:
+        stale = Q(last_used_at__isnull=True) | Q(last_used_at=key.last_used_at)
+        IngestKey.objects.filter(stale, pk=key.pk).update(last_used_at=now)
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

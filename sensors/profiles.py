@@ -1,0 +1,99 @@
+"""What a sensor's accepted readings look like so far, merged batch by batch (Chan et al. 1979)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from django.db import connection
+
+from sensors.series import to_datetime
+from sensors.store import Columns
+
+# Quality remembers about this many readings; older ones fade.
+QUALITY_MEMORY = 1000
+# How much of the observed interval one batch may move, and how far a gap may pull it.
+INTERVAL_WEIGHT, INTERVAL_LEAP = 0.2, 4
+
+# The difference of the means. Below 1e-100 it is taken for 0: PostgreSQL refuses a product that
+# underflows, and values lie within ±1e100.
+_STEP = "(CASE WHEN abs(excluded.mean - p.mean) < 1e-100 THEN 0 ELSE excluded.mean - p.mean END)"
+# Seconds between readings: from the last one known where the batch carries on from it.
+_INTERVAL = (
+    "(CASE WHEN excluded.first_time > p.last_time "
+    "THEN extract(epoch FROM excluded.last_time - p.last_time)::float8 / excluded.count "
+    "ELSE excluded.interval_s END)"
+)
+_MERGE = f"""
+INSERT INTO sensors_sensorprofile AS p (
+    sensor_id, count, mean, m2, minimum, maximum, quality_mean,
+    first_time, last_time, last_value, interval_s, updated_at)
+SELECT *, %s::timestamptz FROM unnest(
+    %s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
+    %s::float8[], %s::timestamptz[], %s::timestamptz[], %s::float8[], %s::float8[])
+ORDER BY 1
+ON CONFLICT (sensor_id) DO UPDATE SET
+    count = p.count + excluded.count,
+    mean = p.mean + {_STEP} * excluded.count / (p.count + excluded.count),
+    m2 = p.m2 + excluded.m2
+        + {_STEP} * {_STEP} * p.count * excluded.count / (p.count + excluded.count),
+    minimum = least(p.minimum, excluded.minimum),
+    maximum = greatest(p.maximum, excluded.maximum),
+    quality_mean = p.quality_mean + (excluded.quality_mean - p.quality_mean)
+        * excluded.count / (least(p.count, {QUALITY_MEMORY}) + excluded.count),
+    first_time = least(p.first_time, excluded.first_time),
+    last_time = greatest(p.last_time, excluded.last_time),
+    last_value = CASE WHEN p.last_time > excluded.last_time
+        THEN p.last_value ELSE excluded.last_value END,
+    interval_s = CASE
+        WHEN {_INTERVAL} IS NULL THEN p.interval_s
+        WHEN p.interval_s IS NULL THEN {_INTERVAL}
+        ELSE p.interval_s + {INTERVAL_WEIGHT}
+            * (least({_INTERVAL}, {INTERVAL_LEAP} * p.interval_s) - p.interval_s) END,
+    updated_at = excluded.updated_at
+"""  # noqa: S608  constants of this module only
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Where each sensor's readings begin and end (exclusive), sorted by (sensor, time)."""
+
+    starts: np.ndarray[Any, np.dtype[np.intp]]
+    ends: np.ndarray[Any, np.dtype[np.intp]]
+
+
+def by_sensor(readings: Columns) -> tuple[Columns, Spans]:
+    """The readings sorted by (sensor, time), and each sensor's span of them."""
+    ordered = readings.take(np.lexsort((readings.times, readings.sensor_ids)))
+    ids = ordered.sensor_ids
+    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
+    return ordered, Spans(starts, np.r_[starts[1:], len(ids)])
+
+
+def merge(readings: Columns, spans: Spans, *, now: datetime) -> None:
+    """Add readings that were really stored, sorted as `by_sensor` does, to their profiles.
+
+    One statement for all sensors, rows locked in the order of their ids.
+    """
+    starts, counts, last = spans.starts, spans.ends - spans.starts, spans.ends - 1
+    means = np.add.reduceat(readings.values, starts) / counts
+    deviations = readings.values - np.repeat(means, counts)
+    seconds = (readings.times[last] - readings.times[starts]) / np.timedelta64(1, "s")
+    columns = (
+        readings.sensor_ids[starts].tolist(),
+        counts.tolist(),
+        means.tolist(),
+        np.add.reduceat(deviations**2, starts).tolist(),
+        np.minimum.reduceat(readings.values, starts).tolist(),
+        np.maximum.reduceat(readings.values, starts).tolist(),
+        # Rounded, so that no difference of two of them can underflow.
+        (np.add.reduceat(readings.quality, starts) / counts).round(9).tolist(),
+        [to_datetime(time) for time in readings.times[starts]],
+        [to_datetime(time) for time in readings.times[last]],
+        readings.values[last].tolist(),
+        [s / (n - 1) if n > 1 else None for s, n in zip(seconds.tolist(), counts, strict=True)],
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_MERGE, [now, *columns])

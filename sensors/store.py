@@ -1,0 +1,256 @@
+"""Readings into and out of the table: binary COPY, once per (sensor, time), old ones dropped.
+
+The fast path is one COPY straight into the table inside a savepoint. Where a reading is there
+already, that batch, and only it, goes through a staging table with ON CONFLICT DO NOTHING.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import numpy as np
+import psycopg
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connection,
+    transaction,
+)
+from numpy.typing import NDArray
+
+from sensors.series import FloatArray, TimeArray
+from smartmaint.lib.breaker import Breaker
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+ATTEMPTS = 8
+# What passes when the same transaction is tried again. The last three are what a write or a read
+# meets when drop_chunks removed the chunk it had picked.
+PASSING = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.LockNotAvailable,
+)
+_PAUSE_S = 0.02
+
+AWAY: tuple[type[Exception], ...] = (OperationalError, InterfaceError)
+breaker = Breaker("store")
+
+_COLUMNS = "sensor_id, time, value, quality, flags"
+# COPY's binary format: a header, then per row the number of fields and each field with its length.
+_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_TRAILER = b"\xff\xff"
+_ROW = np.dtype([
+    ("fields", ">i2"),
+    ("sensor_bytes", ">i4"), ("sensor", ">i8"),
+    ("time_bytes", ">i4"), ("time", ">i8"),
+    ("value_bytes", ">i4"), ("value", ">f8"),
+    ("quality_bytes", ">i4"), ("quality", ">f4"),
+    ("flags_bytes", ">i4"), ("flags", ">i2"),
+])  # fmt: skip
+_PAIR = np.dtype([
+    ("fields", ">i2"),
+    ("sensor_bytes", ">i4"), ("sensor", ">i8"),
+    ("time_bytes", ">i4"), ("time", ">i8"),
+])  # fmt: skip
+_POSTGRES_EPOCH = np.datetime64("2000-01-01T00:00:00", "us")
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Readings to store, all of shape (n,): sensor ids, UTC datetime64[us], values, 0..1, bits."""
+
+    sensor_ids: IntArray
+    times: TimeArray
+    values: FloatArray
+    quality: FloatArray
+    flags: NDArray[np.int16]
+
+    def __len__(self) -> int:
+        return len(self.sensor_ids)
+
+    def take(self, rows: NDArray[Any]) -> Columns:
+        return Columns(
+            self.sensor_ids[rows],
+            self.times[rows],
+            self.values[rows],
+            self.quality[rows],
+            self.flags[rows],
+        )
+
+
+def insert(readings: Columns) -> BoolArray:
+    """Store what is not there yet. Shape (n,): True where the row was new, False for a duplicate.
+
+    The first one of a (sensor, time) is kept, in the table and within the batch. Needs a
+    transaction; rows go in sorted by (sensor, time), so writers wait for each other in one order.
+    """
+    is_new = np.zeros(len(readings), dtype=bool)
+    if len(readings):
+        first = _first_of_each(readings)
+        is_new[first] = _insert_sorted(readings.take(first))
+    return is_new
+
+
+def _first_of_each(readings: Columns) -> IntArray:
+    """Places of the first reading of each (sensor, time), sorted by (sensor, time)."""
+    order = np.lexsort((readings.times, readings.sensor_ids))  # stable: equal pairs stay in order
+    ids, times = readings.sensor_ids[order], readings.times[order]
+    is_first = np.ones(len(order), dtype=bool)
+    is_first[1:] = (ids[1:] != ids[:-1]) | (times[1:] != times[:-1])
+    return order[is_first]
+
+
+def _insert_sorted(readings: Columns) -> BoolArray:
+    try:
+        with transaction.atomic():
+            _copy("sensors_reading", readings)
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
+            raise
+        return _insert_missing(readings)
+    return np.ones(len(readings), dtype=bool)
+
+
+def _insert_missing(readings: Columns) -> BoolArray:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE reading_staging "
+            "(sensor_id bigint, time timestamptz, value float8, quality float4, flags int2) "
+            "ON COMMIT DROP"
+        )
+    _copy("reading_staging", readings)
+    stored = _copy_out(
+        f"INSERT INTO sensors_reading ({_COLUMNS}) "  # noqa: S608  no value from outside
+        f"SELECT {_COLUMNS} FROM reading_staging ORDER BY sensor_id, time "
+        "ON CONFLICT (sensor_id, time) DO NOTHING RETURNING sensor_id, time"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE reading_staging")
+    return _is_among(readings, stored)
+
+
+def _is_among(readings: Columns, stored: NDArray[Any]) -> BoolArray:
+    """Which readings are in `stored`; every pair of which is one of the readings."""
+    times = _postgres_times(readings.times)
+    distinct = np.unique(times)
+
+    def number(ids: NDArray[Any], at: NDArray[Any]) -> IntArray:
+        return np.searchsorted(known, ids) * len(distinct) + np.searchsorted(distinct, at)
+
+    known = np.unique(readings.sensor_ids)
+    return np.isin(number(readings.sensor_ids, times), number(stored["sensor"], stored["time"]))
+
+
+def _postgres_times(times: TimeArray) -> IntArray:
+    return (times - _POSTGRES_EPOCH).astype(np.int64)
+
+
+def _copy(table: str, readings: Columns) -> None:
+    rows = np.empty(len(readings), dtype=_ROW)
+    rows["fields"] = 5
+    rows["sensor_bytes"] = rows["time_bytes"] = rows["value_bytes"] = 8
+    rows["quality_bytes"], rows["flags_bytes"] = 4, 2
+    rows["sensor"], rows["time"] = readings.sensor_ids, _postgres_times(readings.times)
+    rows["value"], rows["quality"] = readings.values, readings.quality
+    rows["flags"] = readings.flags
+    statement = f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+    with (
+        connection.wrap_database_errors,
+        connection.cursor() as cursor,
+        cursor.copy(statement) as copy,
+    ):
+        copy.write(_HEADER + rows.tobytes() + _TRAILER)
+
+
+def _copy_out(query: str) -> NDArray[Any]:
+    """(sensor id, time) rows of a query that changes data, shape (n,) of `_PAIR`."""
+    with (
+        connection.wrap_database_errors,
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT BINARY)") as copy,
+    ):
+        answer = b"".join(copy)
+    return np.frombuffer(answer[len(_HEADER) : -len(_TRAILER)], dtype=_PAIR)
+
+
+def in_transaction(work: Callable[[], T], *, attempts: int = ATTEMPTS) -> T:
+    """work() in one transaction, all of it again when the database says that trying again helps.
+
+    Inside a transaction of the caller's it cannot be tried again, so it is done once.
+    """
+    if connection.in_atomic_block:
+        with transaction.atomic():
+            return work()
+    for attempt in range(1, attempts + 1):
+        try:
+            with transaction.atomic():
+                return work()
+        except DatabaseError as error:
+            if attempt == attempts or not isinstance(error.__cause__, PASSING):
+                raise
+            log.info("transaction is tried again (%s of %s): %s", attempt, attempts, error)
+            # Jitter only keeps writers apart; nothing about it is secret.
+            time.sleep(random.uniform(0.5, 1.5) * _PAUSE_S * 2 ** (attempt - 1))  # noqa: S311
+    raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def is_hypertable() -> bool:
+    """Whether readings are a TimescaleDB hypertable here."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_extension WHERE extname = 'timescaledb'")
+        if cursor.rowcount == 0:
+            return False
+        cursor.execute(
+            "SELECT FROM timescaledb_information.hypertables "
+            "WHERE hypertable_schema = current_schema() AND hypertable_name = 'sensors_reading'"
+        )
+        return bool(cursor.rowcount > 0)
+
+
+def drop_before(cutoff: datetime) -> int:
+    """Remove readings before `cutoff`: whole chunks that lie before it, or rows of a plain table.
+
+    Returns how many chunks or rows went. Chunks go one a transaction and this side gives up a wait
+    long before PostgreSQL looks for deadlocks (1 s), so nobody else is ever the victim.
+    """
+    if not is_hypertable():
+        return in_transaction(lambda: _delete_before(cutoff))
+    ends = _chunk_ends_before(cutoff)
+    return sum(in_transaction(lambda end=end: _drop_chunk(end)) for end in ends)  # type: ignore[misc]
+
+
+def _delete_before(cutoff: datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '200ms'")
+        cursor.execute("DELETE FROM sensors_reading WHERE time < %s", [cutoff])
+        return int(cursor.rowcount)
+
+
+def _chunk_ends_before(cutoff: datetime) -> list[datetime]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT range_end FROM timescaledb_information.chunks "
+            "WHERE hypertable_schema = current_schema() AND hypertable_name = 'sensors_reading' "
+            "AND range_end <= %s ORDER BY range_end",
+            [cutoff],
+        )
+        return [end for (end,) in cursor.fetchall()]
+
+
+def _drop_chunk(end: datetime) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '200ms'")
+        cursor.execute("SELECT drop_chunks('sensors_reading', older_than => %s)", [end])
+        return int(cursor.rowcount)
