@@ -21,6 +21,8 @@ threads = int(os.environ.get("WEB_THREADS", "4"))
 worker_class = "gthread"
 # Each child builds its own pool and its own breaker; a preloaded one would be shared sockets.
 preload_app = False
+# Its default place is one file in the user's home, which two checkouts would fight over.
+control_socket_disable = True
 timeout = 60
 graceful_timeout = 20
 keepalive = 30

@@ -11,13 +11,16 @@ from smartmaint.services.home import Home, open_home
 from smartmaint.services.say import say
 from smartmaint.services.stack import stop_embedded
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line, run the command, return its exit code."""
     options = _parser().parse_args(arguments)
-    # `kill` and a closed terminal end the servers as Ctrl-C does.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    # `kill` and a closed terminal end the servers as Ctrl-C does; under nohup the latter does not.
+    for number in STOPPING:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     try:
         return int(options.command(open_home(), options))
     except ServiceError as error:
@@ -28,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _interrupt(_number: int, _frame: object) -> None:
+    # Stopping takes seconds and must be let to finish, however often a person presses Ctrl-C.
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -66,7 +72,7 @@ def _demo(home: Home, options: argparse.Namespace) -> int:
 
 
 def _up(home: Home, _options: argparse.Namespace) -> int:
-    return up.up(home)
+    up.up(home)
 
 
 def _timescale(home: Home, _options: argparse.Namespace) -> int:
@@ -94,7 +100,8 @@ def _status(home: Home, _options: argparse.Namespace) -> int:
 
 
 def _stop(home: Home, _options: argparse.Namespace) -> int:
-    leftovers.end(home)
+    for name in leftovers.NAMES:
+        leftovers.end(home, name)
     stop_embedded(home)
     return _status(home, _options)
 

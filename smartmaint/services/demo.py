@@ -5,9 +5,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import IO
 
-from smartmaint.services import databases, mlflow, network, run, scratch
+from smartmaint.services import databases, leftovers, mlflow, network, run, scratch
 from smartmaint.services.errors import ServiceError, tail
 from smartmaint.services.home import CHECKOUT, Home
 from smartmaint.services.keeper import Keeper, serving
@@ -26,12 +28,15 @@ def demo(home: Home, arguments: Sequence[str]) -> int:
     """
     for name in PROCESSES:
         (home.logs / f"demo-{name}.log").unlink(missing_ok=True)
-    with open_stack(home, run.environment(), DEMO) as environ:
+    with (
+        leftovers.only_one(home, "demo"),
+        open_stack(home, run.environment(), DEMO) as environ,
+    ):
         environ.update(_places(home, environ))
         _empty(home, environ)
         run.must([*MANAGE, "migrate", "--noinput", "--verbosity", "0"], environ)
         try:
-            with serving(PROCESSES, environ, output=_log_of(home), report=_remark) as keeper:
+            with _serving(home, environ) as keeper:
                 code = _run(keeper, [*MANAGE, "demo", *arguments], environ)
         except ServiceError as error:
             raise ServiceError(f"{error}\n{_ends_of_logs(home)}") from error
@@ -62,6 +67,11 @@ def _empty(home: Home, environ: Mapping[str, str]) -> None:
     databases.recreate(environ["DATABASE_URL"])
     databases.recreate(databases.renamed(environ["DATABASE_URL"], DEMO.mlflow_database))
     scratch.claim(environ["REDIS_URL"])
+
+
+def _serving(home: Home, environ: Mapping[str, str]) -> AbstractContextManager[Keeper]:
+    note = partial(leftovers.note, home, "demo")
+    return serving(PROCESSES, environ, output=_log_of(home), report=_remark, note=note)
 
 
 def _run(keeper: Keeper, command: Sequence[str], environ: Mapping[str, str]) -> int:

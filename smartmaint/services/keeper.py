@@ -30,21 +30,20 @@ class Keeper:
     """Starts, watches and stops processes.
 
     output: opens a place for the process of that name to write to; it is closed on our side.
-    report: told in one line when one is started again.
+    report: told in one line when one is started again. note: told the process ids whenever they
+    change.
     """
 
     output: Callable[[str], IO[bytes] | int]
     report: Callable[[str], None]
+    note: Callable[[Sequence[int]], None]
     _charges: list[_Charge] = field(default_factory=list)
 
     def start(self, name: str, environ: Mapping[str, str]) -> None:
         """Start the Procfile's process `name` and keep it running from now on."""
         running = self._launch(name, environ)
         self._charges.append(_Charge(name, environ, running, time.monotonic()))
-
-    def pids(self) -> list[int]:
-        """The process ids at this moment."""
-        return [charge.running.process.pid for charge in self._charges]
+        self._note()
 
     def check(self) -> None:
         """Start again what has ended. Call it about twice a second.
@@ -67,6 +66,10 @@ class Keeper:
         charge.quick_deaths = quick
         charge.running = self._launch(charge.name, charge.environ)
         charge.started = time.monotonic()
+        self._note()
+
+    def _note(self) -> None:
+        self.note([charge.running.process.pid for charge in self._charges])
 
     def _launch(self, name: str, environ: Mapping[str, str]) -> procfile.Running:
         output = self.output(name)
@@ -93,12 +96,13 @@ def serving(
     *,
     output: Callable[[str], IO[bytes] | int],
     report: Callable[[str], None],
+    note: Callable[[Sequence[int]], None],
 ) -> Iterator[Keeper]:
     """Run the Procfile's `names`, web among them, for the length of the block.
 
     The block begins when web, and MLflow where it is one of them, answer. Raises ServiceError.
     """
-    keeper = Keeper(output, report)
+    keeper = Keeper(output, report, note)
 
     def patient() -> bool:
         keeper.check()

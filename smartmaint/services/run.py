@@ -31,27 +31,31 @@ def run_on_stack(home: Home, command: Sequence[str]) -> int:
 def call(command: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run `command` in the checkout and return its exit code, 128 + n when signal n ended it.
 
-    An interrupt reaches the command and is waited out. Raises ServiceError when there is no such
-    program.
+    Ctrl-C is the command's own business: a shell or a debugger means something else by it. Raises
+    ServiceError when there is no such program.
     """
     try:
         process = subprocess.Popen(command, cwd=CHECKOUT, env=with_programs(environ))
     except FileNotFoundError as error:
         raise ServiceError(f"There is no program {command[0]!r}.") from error
+    before = signal.signal(signal.SIGINT, lambda *_: None)
     try:
         code = process.wait()
-    except KeyboardInterrupt:
-        code = _end(process)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        _end(process)
     return code if code >= 0 else 128 - code
 
 
-def _end(process: subprocess.Popen[bytes]) -> int:
-    """Let an interrupted process end by itself, then ask it, then make it."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
-            return process.wait(15)
-        process.send_signal(number)
-    return process.wait()
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Make sure the process is gone: it is, unless we were told to stop while it ran."""
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(15)
+    if process.poll() is None:
+        process.kill()
+    process.wait()
 
 
 def must(command: Sequence[str], environ: Mapping[str, str]) -> None:

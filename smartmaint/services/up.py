@@ -5,10 +5,12 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
+from typing import NoReturn
 
 from smartmaint.services import leftovers, mlflow, network, run
 from smartmaint.services.home import Home
-from smartmaint.services.keeper import Keeper, serving
+from smartmaint.services.keeper import serving
 from smartmaint.services.say import say
 from smartmaint.services.stack import DAILY, ensure_mlflow_database, open_stack
 
@@ -17,12 +19,12 @@ MLFLOW_PORT = 5000
 MANAGE = (sys.executable, "manage.py")
 
 
-def up(home: Home) -> int:
+def up(home: Home) -> NoReturn:
     """Serve web, worker, scheduler and MLflow until interrupted.
 
     Raises ServiceError when `make up` already runs in this checkout.
     """
-    with leftovers.only_one(home), open_stack(home, run.environment(), DAILY) as environ:
+    with leftovers.only_one(home, "up"), open_stack(home, run.environment(), DAILY) as environ:
         own_mlflow = "MLFLOW_TRACKING_URI" not in environ
         environ.update(_addresses(environ, own_mlflow=own_mlflow))
         run.must([*MANAGE, "migrate", "--noinput", "--verbosity", "0"], environ)
@@ -31,10 +33,12 @@ def up(home: Home) -> int:
         if own_mlflow:
             ensure_mlflow_database(environ, DAILY)
             names.append("mlflow")
-        with serving(names, environ, output=_echo, report=say) as keeper:
+        note = partial(leftovers.note, home, "up")
+        with serving(names, environ, output=_echo, report=say, note=note) as keeper:
             say(f"smartmaint is at http://{environ['WEB_HOST']}:{environ['PORT']}; Ctrl-C ends it")
-            _watch(home, keeper)
-    return 0
+            while True:
+                keeper.check()
+                time.sleep(0.5)
 
 
 def _addresses(environ: Mapping[str, str], *, own_mlflow: bool) -> dict[str, str]:
@@ -52,13 +56,6 @@ def _addresses(environ: Mapping[str, str], *, own_mlflow: bool) -> dict[str, str
             port=mlflow_port,
         )
     return found
-
-
-def _watch(home: Home, keeper: Keeper) -> None:
-    while True:
-        leftovers.note(home, keeper.pids())
-        keeper.check()
-        time.sleep(0.5)
 
 
 def _echo(name: str) -> int:
