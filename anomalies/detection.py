@@ -157,13 +157,7 @@ def _note_what_is_left(work: _Work) -> None:
             reason=work.notes[0].reason,
         )
     if isinstance(work.served, NoChampion) and work.served.expected:
-        ScoringNote.objects.create(
-            sensor=region.sensor,
-            since=region.since,
-            until=region.until,
-            reason=ScoringNote.Reason.DEGRADED,
-            held=True,
-        )
+        ScoringNote.objects.hold(region.sensor, since=region.since, until=region.until)
 
 
 def _delete(notes: Sequence[ScoringNote]) -> None:

@@ -56,6 +56,12 @@ def model_for_sensor(sensor_id: int) -> str:
     return f"{PREFIX}sensor-{sensor_id}"
 
 
+def has_champion(sensor_id: int, kind: str) -> bool:
+    """Whether a champion was ever promoted for the sensor or its kind; nothing is loaded."""
+    names = (model_for_sensor(sensor_id), model_for_kind(kind))
+    return Promotion.objects.filter(name__in=names).exists()
+
+
 def champions_for(sensors: Iterable[tuple[int, str]]) -> dict[int, Champion | NoChampion]:
     """The champion of each (sensor id, kind), or why it has none.
 

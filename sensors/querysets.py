@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import connections, models
+from django.db.models import Value
+from django.db.models.functions import Greatest, Least
 
 from sensors.series import Series
 
 if TYPE_CHECKING:
-    from sensors.models import IngestKey
+    from sensors.models import IngestKey, Sensor
 
 M = TypeVar("M", bound=models.Model)
 
@@ -74,6 +76,17 @@ class ScoringNoteQuerySet(models.QuerySet[Any]):
         """Notes that may be worked on now."""
         return self.filter(held=False)
 
+    def hold(self, sensor: Sensor, *, since: datetime, until: datetime) -> None:
+        """Remember that the champion is to score this range again; one such note a sensor.
+
+        Call it while holding the sensor's lease, in a transaction.
+        """
+        held = self.filter(sensor=sensor, held=True, reason="degraded")
+        if not held.update(
+            since=Least("since", Value(since)), until=Greatest("until", Value(until))
+        ):
+            self.create(sensor=sensor, since=since, until=until, reason="degraded", held=True)
+
 
 class ReadingQuerySet(models.QuerySet[Any]):
     """Readings leave the database as columns; this queryset alone orders them by time."""
@@ -108,5 +121,6 @@ class ReadingQuerySet(models.QuerySet[Any]):
             f"WHERE sensor_id = %s AND {condition}) TO STDOUT (FORMAT binary)"
         )
         params = (sensor_id, *params)
-        with connections[self.db].cursor() as cursor, cursor.copy(statement, params) as copy:
+        # psycopg's own cursor: Django's wrapper for DEBUG and for counting queries takes no params.
+        with connections[self.db].cursor() as cursor, cursor.cursor.copy(statement, params) as copy:
             return Series.from_copy(b"".join(copy))

@@ -10,12 +10,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from anomalies import detection
-from anomalies.api.permissions import MayRead
 from anomalies.ladder import step
 from anomalies.models import DetectionLease, Rung
 from mlops import serving
-from sensors.models import IngestKey, ScoringNote, Sensor
-from sensors.querysets import SensorQuerySet
+from sensors.api.access import MayRead, visible
+from sensors.models import ScoringNote, Sensor
 
 
 class DetectionOut(serializers.Serializer[dict[str, object]]):
@@ -42,14 +41,8 @@ class SensorDetection(APIView):
 
     @extend_schema(tags=["sensors"], responses=DetectionOut)
     def get(self, request: Request, pk: int) -> Response:
-        sensor = get_object_or_404(_visible(request).select_related("profile"), pk=pk)
+        sensor = get_object_or_404(visible(Sensor.objects.select_related("profile"), request), pk=pk)
         return Response(DetectionOut(_state(sensor)).data)
-
-
-def _visible(request: Request) -> SensorQuerySet:
-    if isinstance(request.auth, IngestKey):
-        return Sensor.objects.for_key(request.auth)
-    return Sensor.objects.for_user(request.user)
 
 
 def _state(sensor: Sensor) -> dict[str, object]:
