@@ -14,8 +14,7 @@ from django.utils import timezone
 
 from anomalies.demo.progress import DemoError, Progress, wait_until
 from anomalies.models import Anomaly
-from mlops import promotion
-from mlops.models import ModelApproval
+from mlops.models import Promotion
 from sensors import keys, seeding
 from sensors.generator import Fleet, generate
 from sensors.generator.rows import Row, in_batches, posted_rows
@@ -79,27 +78,14 @@ def await_scoring(progress: Progress, *, what: str, held: bool) -> None:
         )
 
 
-def train_and_promote(progress: Progress) -> None:
-    """Train every pipeline, then make the newest anomaly model of each kind its champion."""
-    with progress.step("train"):
-        call_command("train", "all")
-    with progress.step("promote"):
-        newest = {
-            approval.name: approval
-            for approval in ModelApproval.objects.filter(
-                task="anomaly", revoked_at__isnull=True
-            ).order_by("name", "version")
-        }
-        for approval in newest.values():
-            promotion.promote(
-                name=approval.name,
-                version=approval.version,
-                reason="trained by the demo",
-                now=timezone.now(),
-            )
-            progress.say(f"  {approval} is champion")
-    if not newest:
-        raise DemoError("Training registered no anomaly model.")
+def train(progress: Progress) -> None:
+    """Train every pipeline; the best model of each kind becomes its champion."""
+    with progress.step("train, register and promote"):
+        call_command("train", "all", stdout=progress)
+    champions = Promotion.objects.values_list("name", flat=True).distinct()
+    if not champions:
+        raise DemoError("Training made no champion.")
+    progress.say(f"  champions: {', '.join(sorted(set(champions)))}")
 
 
 def post_held_back(

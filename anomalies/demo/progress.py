@@ -21,6 +21,11 @@ class Progress:
     say: Callable[[str], None]
     seconds: dict[str, float] = field(default_factory=dict)
 
+    def write(self, text: str) -> None:
+        """So that a command can write here: its lines, indented."""
+        for line in text.splitlines():
+            self.say(f"  {line}")
+
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         self.say(f"… {name}")

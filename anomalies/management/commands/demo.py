@@ -63,7 +63,7 @@ def _run(where: course.Setting, progress: Progress) -> Outcome:
     course.await_web(where, progress)
     fleet, sites = course.seed_history(where, progress)
     course.await_scoring(progress, what="the history", held=False)
-    course.train_and_promote(progress)
+    course.train(progress)
     course.post_held_back(where, fleet, sites, progress)
     course.await_scoring(progress, what="all of it", held=True)
     with progress.step("review one anomaly by the API"):
