@@ -97,7 +97,7 @@ def post_held_back(
         for site in sites.values()
     ]
     posters = {key.site.slug: Poster(where.base_url, secret) for key, secret in issued}
-    batches = {slug: _batches_of(fleet, slug) for slug in sites}
+    batches = {slug: batches_of(fleet, slug) for slug in sites}
     turns = max(len(of_site) for of_site in batches.values())
     with progress.step("post the held-back period"):
         for turn in range(turns):
@@ -109,7 +109,8 @@ def post_held_back(
         keys.revoke(key, now=timezone.now())
 
 
-def _batches_of(fleet: Fleet, slug: str) -> list[Sequence[Row]]:
+def batches_of(fleet: Fleet, slug: str) -> list[Sequence[Row]]:
+    """The held-back readings of a site in the order they were sent, in equal parts."""
     streams = [stream for stream in fleet.streams if stream.site == slug]
     rows = posted_rows(streams, history=False, held_back=True)
     return list(in_batches(rows, -(-len(rows) // BATCHES_PER_SITE)))
