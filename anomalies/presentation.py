@@ -85,14 +85,19 @@ def standing(anomaly: Anomaly) -> SafeString | str:
     return cells.badge("withdrawn", "badge-dim", title="later readings took it back")
 
 
+def began(anomaly: Anomaly) -> str:
+    """The start on the site's clock."""
+    return local(anomaly.start, zone_of(anomaly.sensor.site.timezone))
+
+
+def lasted(anomaly: Anomaly, now: datetime) -> str:
+    """How long ago it began and how long it lasted."""
+    length = duration(anomaly.end - anomaly.start)
+    return f"{age(anomaly.start, now)} · {'one reading' if anomaly.readings == 1 else length}"
+
+
 def when(anomaly: Anomaly, now: datetime) -> SafeString:
-    """The start on the site's clock; below it how long ago and how long it lasted."""
-    zone = zone_of(anomaly.sensor.site.timezone)
-    lasted = duration(anomaly.end - anomaly.start)
-    return cells.two_lines(
-        local(anomaly.start, zone),
-        f"{age(anomaly.start, now)} · {'one reading' if anomaly.readings == 1 else lasted}",
-    )
+    return cells.two_lines(began(anomaly), lasted(anomaly, now))
 
 
 def values(anomaly: Anomaly) -> SafeString:
@@ -117,7 +122,7 @@ def found_by(anomaly: Anomaly) -> SafeString:
         '<div class="two" title="{}"><span>{} <span class="rung rung-{}">{}</span></span>'
         "<small>{}</small></div>",
         RUNGS.get(anomaly.rung, ""),
-        anomaly.detector,
+        "" if anomaly.detector == anomaly.rung else anomaly.detector,
         anomaly.rung,
         anomaly.rung,
         model(anomaly),

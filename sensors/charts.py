@@ -72,17 +72,14 @@ def draw(chart: Chart) -> str:
     frame = frame_of(chart, series)
     kept = series_at(series, thinned(series, int(RIGHT - LEFT)))
     gap = gap_of(series.times)
+    seen = [s for s in chart.stretches if s.last >= frame.first and s.first <= frame.last]
     parts = [
         _grid(frame, chart.unit, chart.zone),
-        *(_stretch(frame, stretch) for stretch in chart.stretches),
+        *(_stretch(frame, stretch) for stretch in seen),
         _band(frame, chart.band),
         *(_level(frame, level, chart.unit) for level in chart.levels),
         _line(frame, kept, gap, "line"),
-        *(
-            _line(frame, _within(kept, s), gap, "line marked")
-            for s in chart.stretches
-            if s.style == "stretch"
-        ),
+        *(_line(frame, _within(kept, s), gap, "line marked") for s in seen if s.style == "stretch"),
         _peak(frame, chart.peak, chart.unit),
         _tooltips(frame, kept, chart),
     ]

@@ -66,14 +66,18 @@ def span(low: float | None, high: float | None, unit: str) -> str:
 
 
 def duration(length: timedelta) -> str:
-    """The two largest units of a length of time.
+    """The two largest units of a length of time; whole minutes from ten of them on.
 
     >>> duration(timedelta(seconds=95)), duration(timedelta(days=3, minutes=5))
     ('1 min 35 s', '3 d')
+    >>> duration(timedelta(minutes=49, seconds=59))
+    '50 min'
     >>> duration(timedelta(0)), duration(timedelta(hours=-2))
     ('0 s', '−2 h')
     """
     seconds = round(abs(length.total_seconds()))
+    if seconds >= 600:
+        seconds = round(seconds / 60) * 60
     index = next((i for i, (_, size) in enumerate(_STEPS) if seconds >= size), len(_STEPS) - 1)
     name, size = _STEPS[index]
     whole, rest = divmod(seconds, size)

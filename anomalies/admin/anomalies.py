@@ -26,8 +26,8 @@ from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 class AnomalyAdmin(SiteScopedAdmin):
     change_form_template = "admin/anomalies/anomaly/change_form.html"
     list_display = (
-        *("shown_severity", "shown_status", "shown_sensor", "kind", "when", "values"),
-        *("shown_score", "shown_confidence", "found_by", "shown_nature", "shown_verdict"),
+        *("shown_severity", "shown_sensor", "kind", "when", "values", "shown_score"),
+        *("shown_status", "shown_confidence", "found_by", "shown_verdict"),
     )
     list_display_links = ("shown_severity", "shown_sensor")
     list_filter = (
@@ -35,7 +35,7 @@ class AnomalyAdmin(SiteScopedAdmin):
         filters.SeverityFilter,
         filters.StatusFilter,
         "nature",
-        "sensor__kind",
+        filters.KindFilter,
         ("sensor__site", VisibleRelatedFilter),
         ("sensor__asset", VisibleRelatedFilter),
         "rung",
@@ -86,7 +86,7 @@ class AnomalyAdmin(SiteScopedAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def page(self, request: HttpRequest, anomaly: Anomaly) -> dict[str, Any]:
-        waiting = self.waiting(request)
+        waiting, now = self.waiting(request), timezone.now()
         return {
             "title": f"{anomaly.sensor.kind.capitalize()} of {anomaly.sensor.external_id}",
             "subtitle": None,
@@ -97,7 +97,7 @@ class AnomalyAdmin(SiteScopedAdmin):
                 presentation.verdict(anomaly.verdict),
                 presentation.standing(anomaly),
             ],
-            "when": presentation.when(anomaly, timezone.now()),
+            "began": f"{presentation.began(anomaly)} · {presentation.lasted(anomaly, now)}",
             "chart": detail.chart(anomaly),
             "parts": detail.parts(anomaly.explanation),
             "waterfall": detail.waterfall(anomaly.validations.first()),
@@ -205,8 +205,9 @@ class AnomalyAdmin(SiteScopedAdmin):
         return cells.sensor_name(anomaly.sensor)
 
     @admin.display(description="kind", ordering="sensor__kind")
-    def kind(self, anomaly: Anomaly) -> str:
-        return anomaly.sensor.kind
+    def kind(self, anomaly: Anomaly) -> SafeString:
+        nature = presentation.NATURES.get(anomaly.nature, anomaly.nature)
+        return cells.two_lines(anomaly.sensor.kind, f"in {nature}")
 
     @admin.display(description="when", ordering="start")
     def when(self, anomaly: Anomaly) -> SafeString:
@@ -227,10 +228,6 @@ class AnomalyAdmin(SiteScopedAdmin):
     @admin.display(description="found by", ordering="rung")
     def found_by(self, anomaly: Anomaly) -> SafeString:
         return presentation.found_by(anomaly)
-
-    @admin.display(description="concerns", ordering="nature")
-    def shown_nature(self, anomaly: Anomaly) -> str:
-        return presentation.NATURES.get(anomaly.nature, anomaly.nature)
 
     @admin.display(description="verdict", ordering="verdict")
     def shown_verdict(self, anomaly: Anomaly) -> SafeString | str:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from anomalies.models import Verdict
 from anomalies.presentation import SEVERITIES, STATUSES, VERDICTS
+from sensors.models import Sensor
 
 
 class DefaultFilter(admin.SimpleListFilter):
@@ -83,3 +84,19 @@ class StatusFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen = self.value()
         return queryset if chosen is None else queryset.filter(status=chosen.replace("none", ""))
+
+
+class KindFilter(admin.SimpleListFilter):
+    """The kinds that the person's sensors have, not the whole catalogue."""
+
+    title = "kind"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        kinds = (
+            Sensor.objects.for_user(request.user).order_by("kind").values_list("kind", flat=True)
+        )
+        return [(kind, kind) for kind in kinds.distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(sensor__kind=self.value()) if self.value() else queryset

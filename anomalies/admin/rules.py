@@ -49,21 +49,7 @@ class ValidationRuleForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if "conditions" in self.fields:
             self.fields["conditions"].help_text = conditions_help()
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if self.errors:
-            return cleaned
-        try:
-            rules.parse(
-                name=cleaned["name"],
-                conditions=cleaned["conditions"],
-                adjustment=cleaned["adjustment"],
-                forced_decision=cleaned["forced_decision"],
-            )
-        except rules.BadRule as error:
-            self.add_error("conditions", str(error))
-        return cleaned
+            self.fields["conditions"].initial = []
 
 
 @admin.register(ValidationRule)
@@ -114,10 +100,9 @@ class ValidationRuleAdmin(SiteScopedAdmin):
     @admin.display(description="when")
     def conditions_in_words(self, rule: ValidationRule) -> SafeString | str:
         try:
-            parsed = rules.parse(name=rule.name, conditions=rule.conditions)
-        except rules.BadRule as error:
+            return rule.parsed().reason
+        except rules.RuleError as error:
             return format_html('<span class="warn">{}</span>', error)
-        return parsed.reason
 
     @admin.display(description="effect", ordering="adjustment")
     def effect(self, rule: ValidationRule) -> str:

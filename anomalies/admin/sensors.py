@@ -15,9 +15,12 @@ from django.utils.safestring import SafeString
 from anomalies import presentation
 from anomalies.models import Anomaly
 from sensors.admin import SensorAdmin, cells
+from sensors.charts import Stretch
 from sensors.models import Sensor
+from sensors.series import to_datetime64
 
 SHOWN_ANOMALIES = 10
+MARKED_ANOMALIES = 200
 
 admin.site.unregister(Sensor)
 
@@ -49,6 +52,13 @@ class ReviewedSensorAdmin(SensorAdmin):
             context["scoring"] = scoring(sensor)
             context["said"] = getattr(sensor, "validation_profile", None)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def stretches(self, sensor: Sensor) -> list[Stretch]:
+        newest = Anomaly.objects.standing().filter(sensor=sensor)[:MARKED_ANOMALIES]
+        return [
+            Stretch(to_datetime64(a.start), to_datetime64(a.end), f"severity {a.severity}")
+            for a in newest
+        ]
 
     def _line(self, anomaly: Anomaly) -> dict[str, Any]:
         return {

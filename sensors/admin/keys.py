@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from sensors import keys
 from sensors.admin import cells
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.models import IngestKey
@@ -55,8 +56,6 @@ class IngestKeyAdmin(SiteScopedAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
-        from sensors import keys
-
         issued, secret = keys.issue(**form.cleaned_data)
         obj.__dict__.update(issued.__dict__)
         # For the answer to this very request; neither session nor database sees it.
@@ -95,9 +94,7 @@ class IngestKeyAdmin(SiteScopedAdmin):
     @admin.action(description="Revoke: refused from now on", permissions=["change"])
     def revoke(self, request: HttpRequest, rows: QuerySet[IngestKey]) -> None:
         usable = list(rows.filter(revoked_at__isnull=True))
-        IngestKey.objects.filter(pk__in=[key.pk for key in usable]).update(
-            revoked_at=timezone.now()
-        )
         for key in usable:
+            keys.revoke(key, now=timezone.now())
             self.log_change(request, key, "Revoked.")
         self.message_user(request, f"{len(usable)} keys revoked.", messages.SUCCESS)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from sensors import quarantine
 from sensors.admin import cells
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.models import QuarantinedReading
@@ -88,7 +89,7 @@ class QuarantinedReadingAdmin(SiteScopedAdmin):
     @admin.display(description="why", ordering="code")
     def what(self, row: QuarantinedReading) -> SafeString:
         return format_html(
-            "{} <code>{}</code>",
+            '<div class="two">{} <code>{}</code></div>',
             cells.badge(row.category, CATEGORY_STYLES.get(row.category, "badge-note")),
             row.code,
         )
@@ -111,8 +112,6 @@ class QuarantinedReadingAdmin(SiteScopedAdmin):
 
     @admin.action(description="Replay: try to accept them again", permissions=["change"])
     def replay(self, request: HttpRequest, rows: QuerySet[QuarantinedReading]) -> None:
-        from sensors import quarantine
-
         receipt = quarantine.replay(rows, now=timezone.now())
         level = messages.SUCCESS if receipt.accepted or receipt.duplicates else messages.WARNING
         self.message_user(

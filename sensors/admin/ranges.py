@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import numpy as np
 from django.utils.safestring import SafeString, mark_safe
 
 from sensors import charts
 from sensors.models import Reading, Sensor, SensorProfile
 from sensors.presentation import DASH, duration, local, number, quantity, span, zone_of
-from sensors.series import Series
+from sensors.series import Series, to_datetime64
 
 NEWEST = 500
 # More rows than this make a page slow and a chart no better.
@@ -35,13 +37,15 @@ class SensorView:
     facts: list[tuple[str, str]] = field(default_factory=list)
 
 
-def sensor_view(sensor: Sensor, chosen: str) -> SensorView:
-    """A range that is not offered shows the newest readings."""
+def sensor_view(
+    sensor: Sensor, chosen: str, stretches: Sequence[charts.Stretch] = ()
+) -> SensorView:
+    """A range that is not offered shows the newest readings; stretches of time are marked."""
     chosen = chosen if chosen in RANGES else ""
     profile: SensorProfile | None = getattr(sensor, "profile", None)
     series = readings_of(sensor.pk, profile, RANGES[chosen][1])
     return SensorView(
-        chart=mark_safe(charts.draw(chart_of(sensor, series))),  # noqa: S308  escapes its texts
+        chart=mark_safe(charts.draw(chart_of(sensor, series, stretches))),  # noqa: S308  escapes its texts
         caption=caption(sensor, series),
         ranges=[(key, name, key == chosen) for key, (name, _) in RANGES.items()],
         facts=facts(sensor, profile),
@@ -55,8 +59,8 @@ def readings_of(sensor_id: int, profile: SensorProfile | None, length: timedelta
     after_last = profile.last_time + timedelta(microseconds=1)
     if length is None:
         return Reading.objects.before(sensor_id, after_last, NEWEST)
-    rows = Reading.objects.filter(time__gte=profile.last_time - length)
-    return rows.before(sensor_id, after_last, MOST_ROWS)
+    newest = Reading.objects.before(sensor_id, after_last, MOST_ROWS)
+    return newest[np.searchsorted(newest.times, to_datetime64(profile.last_time - length)) :]
 
 
 def levels_of(sensor: Sensor) -> list[charts.Level]:
@@ -67,13 +71,14 @@ def levels_of(sensor: Sensor) -> list[charts.Level]:
     return [charts.Level(value, name) for name, value in limits.items() if value is not None]
 
 
-def chart_of(sensor: Sensor, series: Series) -> charts.Chart:
+def chart_of(sensor: Sensor, series: Series, stretches: Sequence[charts.Stretch]) -> charts.Chart:
     return charts.Chart(
         series=series,
         unit=sensor.unit,
         zone=zone_of(sensor.site.timezone),
         title=f"{len(series)} readings of {sensor.external_id}",
         levels=levels_of(sensor),
+        stretches=list(stretches),
     )
 
 
