@@ -12,6 +12,7 @@ import numpy as np
 from django.db import transaction
 
 from sensors import directory, ledger, profiles, quality, rejections, store
+from sensors.counters import count_readings
 from sensors.directory import Directory
 from sensors.formats import Batch, BoolArray
 from sensors.models import IngestKey, ScoringNote, Site
@@ -82,7 +83,11 @@ def ingest(
             promise.keep(receipt.as_json())
         return receipt
 
-    return store.breaker.call(lambda: store.in_transaction(work), on=store.AWAY)
+    receipt = store.breaker.call(lambda: store.in_transaction(work), on=store.AWAY)
+    count_readings(
+        accepted=receipt.accepted, duplicates=receipt.duplicates, quarantined=receipt.quarantined
+    )
+    return receipt
 
 
 def _ingest(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from django.db.models import Model
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from sensors.models import IngestKey
 from sensors.querysets import TenantQuerySet
 
-M = TypeVar("M", bound=Model)
+Rows = TypeVar("Rows", bound=TenantQuerySet[Any])
 
 
 class MayWriteReadings(BasePermission):
@@ -36,7 +35,7 @@ class MayRead(BasePermission):
         return bool(request.user and request.user.is_authenticated)
 
 
-def visible(rows: TenantQuerySet[M], request: Request) -> TenantQuerySet[M]:
+def visible(rows: Rows, request: Request) -> Rows:
     """The rows that whoever is calling may see."""
     if isinstance(request.auth, IngestKey):
         return rows.for_key(request.auth)

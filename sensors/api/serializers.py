@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from sensors.kinds import KINDS, OTHER
+from sensors.models import Asset, Sensor, SensorProfile
 from sensors.rows import MAX_SENSOR, MAX_UNIT
 
 
@@ -37,3 +39,86 @@ class ReceiptOut(serializers.Serializer[Any]):
     duplicates = serializers.IntegerField()
     quarantined = serializers.IntegerField()
     errors = ProblemOut(many=True)  # type: ignore[assignment]  # only for the schema
+
+
+class AssetInSensor(serializers.ModelSerializer[Asset]):
+    class Meta:
+        model = Asset
+        fields = ("id", "name", "criticality")
+
+
+class SensorInList(serializers.ModelSerializer[Sensor]):
+    site = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True)
+    asset = AssetInSensor(read_only=True, allow_null=True)
+    readings = serializers.IntegerField(
+        source="profile.count", default=0, read_only=True, help_text="Accepted so far."
+    )
+    last_time = serializers.DateTimeField(
+        source="profile.last_time", default=None, read_only=True, allow_null=True
+    )
+    last_value = serializers.FloatField(
+        source="profile.last_value", default=None, read_only=True, allow_null=True
+    )
+
+    class Meta:
+        model = Sensor
+        fields: tuple[str, ...] = (
+            "id", "external_id", "site", "asset", "kind", "unit", "status", "readings",
+            "last_time", "last_value",
+        )  # fmt: skip
+
+
+class ProfileOut(serializers.ModelSerializer[SensorProfile]):
+    variance = serializers.FloatField(
+        allow_null=True, read_only=True, help_text="In the unit squared."
+    )
+
+    class Meta:
+        model = SensorProfile
+        fields = (
+            "count", "mean", "variance", "minimum", "maximum", "quality_mean", "first_time",
+            "last_time", "last_value", "interval_s", "updated_at",
+        )  # fmt: skip
+
+
+class SensorInDetail(SensorInList):
+    profile = serializers.SerializerMethodField(help_text="Null before the first reading.")
+
+    class Meta(SensorInList.Meta):
+        fields = (
+            *SensorInList.Meta.fields, "kind_source", "physical_min", "physical_max", "alarm_low",
+            "alarm_high", "expected_interval_s", "quality_threshold", "metadata", "created_at",
+            "profile",
+        )  # fmt: skip
+
+    @extend_schema_field(ProfileOut(allow_null=True))
+    def get_profile(self, sensor: Sensor) -> dict[str, Any] | None:
+        profile = getattr(sensor, "profile", None)
+        return dict(ProfileOut(profile).data) if profile else None
+
+
+class PointOut(serializers.Serializer[Any]):
+    """A reading (value, quality, flags) or a slice (min, max, mean, count)."""
+
+    time = serializers.DateTimeField(help_text="Of the reading, or where the slice begins.")
+    value = serializers.FloatField(required=False)
+    quality = serializers.FloatField(required=False)
+    flags = serializers.IntegerField(required=False)
+    min = serializers.FloatField(required=False)
+    max = serializers.FloatField(required=False)
+    mean = serializers.FloatField(required=False)
+    count = serializers.IntegerField(required=False)
+
+
+class PointsOut(serializers.Serializer[Any]):
+    sensor = serializers.IntegerField()
+    unit = serializers.CharField()
+    to = serializers.DateTimeField()
+    bucket_seconds = serializers.FloatField(
+        allow_null=True, help_text="Width of a slice; null when the points are single readings."
+    )
+    points = PointOut(many=True)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        # A keyword cannot name an attribute.
+        return {**super().get_fields(), "from": serializers.DateTimeField()}

@@ -3,7 +3,11 @@
 from django.urls import path
 
 from sensors.api.readings import ReadingsView
+from sensors.api.sensors import SensorDetail, SensorList, SensorReadings
 
 urlpatterns = [
     path("readings", ReadingsView.as_view(), name="readings"),
+    path("sensors", SensorList.as_view(), name="sensor-list"),
+    path("sensors/<int:pk>", SensorDetail.as_view(), name="sensor-detail"),
+    path("sensors/<int:pk>/readings", SensorReadings.as_view(), name="sensor-readings"),
 ]

@@ -1,0 +1,84 @@
+"""Issue, list and revoke the keys of devices."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from sensors import keys
+from sensors.models import IngestKey, Site
+
+
+class Command(BaseCommand):
+    help = "Issue, list and revoke the keys of devices. A secret is shown once, when it is issued."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        create = verbs.add_parser("create", help="Issue a key and print it.")
+        create.add_argument("--site", required=True, help="Slug of the site.")
+        create.add_argument("--name", required=True, help="What the key is for.")
+        create.add_argument(
+            "--scope",
+            action="append",
+            choices=IngestKey.Scope.values,
+            help=f"May be given twice; default: {IngestKey.Scope.WRITE.value}.",
+        )
+        create.add_argument("--days", type=float, help="Expires after so many days.")
+        create.add_argument("--rate", type=float, help="Requests a second; default: the setting.")
+        create.add_argument("--burst", type=int, help="Requests at once; default: the setting.")
+        show = verbs.add_parser("list", help="Print the keys, without their secrets.")
+        show.add_argument("--site", help="Slug of the site; default: all sites.")
+        revoke = verbs.add_parser("revoke", help="Refuse a key from now on.")
+        revoke.add_argument("prefix", help="What stands before the dot.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        {"create": self.create, "list": self.show, "revoke": self.revoke}[options["verb"]](options)
+
+    def create(self, options: dict[str, Any]) -> None:
+        site = _site(options["site"])
+        days = options["days"]
+        key, text = keys.issue(
+            site=site,
+            name=options["name"],
+            scopes=options["scope"] or [IngestKey.Scope.WRITE],
+            rate_per_second=options["rate"],
+            burst=options["burst"],
+            expires_at=timezone.now() + timedelta(days=days) if days else None,
+        )
+        self.stderr.write(f"Key {key.name!r} of {site}. This is the only time it is shown:")
+        self.stdout.write(text)
+
+    def show(self, options: dict[str, Any]) -> None:
+        found = IngestKey.objects.select_related("site")
+        if options["site"]:
+            found = found.filter(site=_site(options["site"]))
+        for key in found:
+            scopes = ",".join(key.scopes)
+            self.stdout.write(f"{key.prefix}  {key.site.slug}  {key.name}  {scopes}  {_state(key)}")
+
+    def revoke(self, options: dict[str, Any]) -> None:
+        key = IngestKey.objects.filter(prefix=options["prefix"]).first()
+        if key is None:
+            raise CommandError(f"There is no key {options['prefix']!r}; see `ingest_key list`.")
+        keys.revoke(key, now=timezone.now())
+        self.stdout.write(f"Key {key.prefix} ({key.name}) is revoked.")
+
+
+def _site(slug: str) -> Site:
+    site = Site.objects.filter(slug=slug).first()
+    if site is None:
+        known = ", ".join(Site.objects.values_list("slug", flat=True)) or "none"
+        raise CommandError(f"There is no site {slug!r}. Sites: {known}.")
+    return site
+
+
+def _state(key: IngestKey) -> str:
+    if key.revoked_at:
+        return f"revoked {key.revoked_at:%Y-%m-%d %H:%M}"
+    if key.expires_at:
+        return f"expires {key.expires_at:%Y-%m-%d %H:%M}"
+    return "usable"
