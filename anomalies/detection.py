@@ -14,13 +14,13 @@ from django.conf import settings
 from django.db import transaction
 
 from anomalies import leases, ledger, regions
+from anomalies.detection_policy import DetectionPolicy
 from anomalies.findings import drafts_of, fingerprint
 from anomalies.ledger import Change
 from anomalies.models import Anomaly, Rung
 from anomalies.regions import Region
 from anomalies.scoring import (
     RUNGS,
-    DetectionPolicy,
     Limits,
     Scored,
     score_again,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from anomalies import explanation
+from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly
 from anomalies.regions import Region
 from anomalies.scoring import (
@@ -17,7 +18,6 @@ from anomalies.scoring import (
     LIMITS,
     LOCAL,
     RUNGS,
-    DetectionPolicy,
     Range,
     Scored,
     ranges,

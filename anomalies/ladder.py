@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anomalies.scoring import DetectionPolicy
+from anomalies.detection_policy import DetectionPolicy
 from mlops import features
 
 

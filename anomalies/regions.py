@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly
-from anomalies.scoring import DetectionPolicy, Limits, Stretch, block_start, context_rows
+from anomalies.scoring import Limits, Stretch, block_start, context_rows
 from sensors.models import Reading, Sensor
 from sensors.series import Series, to_datetime, to_datetime64
 

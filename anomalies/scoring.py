@@ -7,12 +7,12 @@ score at row i depends on rows up to i alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalies.detection_policy import DetectionPolicy
 from mlops import features
 from mlops.detectors import limits
 from mlops.detectors.base import Detector
@@ -25,28 +25,6 @@ LIMITS, STATISTICAL, LOCAL, CHAMPION = range(4)
 SEVERITY_STEPS = (0.6, 0.7, 0.8, 0.9)
 
 RungArray = NDArray[np.int8]
-
-
-@dataclass(frozen=True, slots=True)
-class DetectionPolicy:
-    """What turns scores into anomalies. Stored on every receipt.
-
-    alarm_level: score from which a reading is anomalous. merge_gap_rows: anomalous readings at most
-    this many rows apart belong to one range. statistical_rows, local_rows: own readings a sensor
-    needs before the rung may judge it. local_train_rows: newest readings the local model is fitted
-    on. local_block_hours: how long one local model serves; blocks start at multiples of it in UTC,
-    so which model judges a reading follows from its time alone.
-    """
-
-    alarm_level: float = 0.5
-    merge_gap_rows: int = 6
-    statistical_rows: int = 30
-    local_rows: int = 200
-    local_train_rows: int = 400
-    local_block_hours: int = 6
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

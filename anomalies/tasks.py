@@ -1,7 +1,8 @@
 """Background work: queue, timeout and retry are declared here and nowhere else.
 
 Every job is a wake-up without arguments worth losing: what is to be done stands in PostgreSQL, and
-the sweep finds it when Redis forgot.
+the sweep finds it when Redis forgot. The agents are imported by the jobs alone: web processes
+enqueue, and have no use for the scientific libraries behind them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import django_rq
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from anomalies import detection, validation
 from anomalies.models import Anomaly
 from sensors.models import ScoringNote
 
@@ -35,6 +35,8 @@ def wake_validation() -> None:
 
 def run_detection() -> int:
     """Score until no open note is left; how many sensors were scored."""
+    from anomalies import detection
+
     _awake("detection")
     policy, sensors = detection.policy(), 0
     for _ in range(PASSES_PER_JOB):
@@ -51,6 +53,8 @@ def run_detection() -> int:
 
 def run_validation() -> int:
     """Judge until no anomaly waits; how many were judged."""
+    from anomalies import validation
+
     _awake("validation")
     judged = 0
     while done := validation.validate_due(now=timezone.now()):
@@ -60,6 +64,8 @@ def run_validation() -> int:
 
 def sweep() -> None:
     """What the clock makes sure of: whatever waits in PostgreSQL is picked up."""
+    from anomalies import detection
+
     released = detection.release_held()
     if released:
         logger.info("%d notes released: their champion is back", released)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 
-from mlops.artifacts import digest
+from mlops.cache import digest
 from mlops.models import ModelApproval
 
 if TYPE_CHECKING:

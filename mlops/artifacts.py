@@ -10,7 +10,6 @@ import io
 import json
 import platform
 import zipfile
-from hashlib import sha256
 from importlib.metadata import version as version_of
 from typing import Any
 
@@ -23,11 +22,10 @@ from mlops import features
 from mlops.detectors.base import Detector, Tail
 from mlops.detectors.classified import Classified
 from mlops.detectors.fitted import CANDIDATES, Fitted
+from mlops.registry import MAX_BYTES
 
-FILE_NAME = "detector.zip"
 MANIFEST = "manifest.json"
 SKOPS, BOOSTER = "model.skops", "model.txt"
-MAX_BYTES = 256 * 2**20
 LIBRARIES = ("scikit-learn", "skops", "lightgbm", "numpy")
 # Besides what skops holds harmless by itself. Trees are looked at once more after loading.
 TRUSTED_TYPES = (
@@ -41,11 +39,6 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 class Malformed(ValueError):
     """The bytes are no detector of ours; the message says why."""
-
-
-def digest(artifact: bytes) -> str:
-    """SHA-256 in hexadecimal."""
-    return sha256(artifact).hexdigest()
 
 
 def pack(detector: Fitted | Classified, about: dict[str, Any] | None = None) -> bytes:

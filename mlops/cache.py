@@ -7,13 +7,17 @@ import tempfile
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
 
-from mlops.artifacts import digest
-
 T = TypeVar("T")
+
+
+def digest(artifact: bytes) -> str:
+    """SHA-256 in hexadecimal: the name an artifact is approved and kept under."""
+    return sha256(artifact).hexdigest()
 
 
 class Shelf(Generic[T]):

@@ -21,14 +21,14 @@ from urllib.parse import quote, urlsplit
 import requests
 from django.conf import settings
 
-from mlops.artifacts import FILE_NAME, MAX_BYTES
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _API = "/api/2.0/mlflow/"
+FILE_NAME = "detector.zip"
+MAX_BYTES = 256 * 2**20
 _ARTIFACTS = "/api/2.0/mlflow-artifacts/artifacts/"
 _FOLDER = "model"
 _UPLOAD_TIMEOUT_S = 60

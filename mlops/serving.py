@@ -14,7 +14,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db.models import Q
 
-from mlops import artifacts, registry
+from mlops import registry
 from mlops.approval import Refused, check_approval, check_artifact
 from mlops.cache import Cellar, Shelf
 from mlops.detectors.base import Detector
@@ -124,6 +124,8 @@ def _served(versions: set[tuple[str, int]]) -> dict[str, Champion | NoChampion]:
 
 
 def _load(approval: ModelApproval) -> Detector:
+    from mlops import artifacts  # the scientific libraries: only who loads a model needs them
+
     shelf = _shelf()
     if (known := shelf.get(approval.sha256)) is not None:
         return known

@@ -1,4 +1,4 @@
-"""What runs by the clock: `manage.py rqcron smartmaint.cron`, one scheduler only.
+"""What runs by the clock: `manage.py scheduler`, one of them only.
 
 Redis may lose any of these; the next tick does the same work from PostgreSQL.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -9,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from anomalies import detection
+from anomalies.detection_policy import DetectionPolicy
 from anomalies.ladder import step
 from anomalies.models import DetectionLease, Rung
 from mlops import serving
@@ -41,7 +42,8 @@ class SensorDetection(APIView):
 
     @extend_schema(tags=["sensors"], responses=DetectionOut)
     def get(self, request: Request, pk: int) -> Response:
-        sensor = get_object_or_404(visible(Sensor.objects.select_related("profile"), request), pk=pk)
+        sensors = visible(Sensor.objects.select_related("profile"), request)
+        sensor = get_object_or_404(sensors, pk=pk)
         return Response(DetectionOut(_state(sensor)).data)
 
 
@@ -50,7 +52,7 @@ def _state(sensor: Sensor) -> dict[str, object]:
     found = step(
         profile.count if profile else 0,
         champion=serving.has_champion(sensor.pk, sensor.kind),
-        policy=detection.policy(),
+        policy=DetectionPolicy(**settings.DETECTION_POLICY),
     )
     lease = DetectionLease.objects.filter(sensor=sensor).first()
     interval = sensor.expected_interval_s or (profile.interval_s if profile else None)

@@ -46,7 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     to_run.set_defaults(command=_run)
 
     to_demo = commands.add_parser("demo", help="the golden path, end to end")
-    to_demo.add_argument("arguments", nargs=argparse.REMAINDER, help="for manage.py demo")
+    to_demo.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="-- ...", help="for manage.py demo"
+    )
     to_demo.set_defaults(command=_demo)
 
     for name, function, text in (
@@ -61,14 +63,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(home: Home, options: argparse.Namespace) -> int:
-    line = options.line[1:] if options.line[:1] == ["--"] else options.line
+    line = _after_dashes(options.line)
     if not line:
         raise ServiceError("Say what to run: python -m smartmaint.services run -- CMD ...")
     return run.run_on_stack(home, line)
 
 
+def _after_dashes(words: Sequence[str]) -> Sequence[str]:
+    """What a person put behind `--`, which keeps argparse from reading it as its own options."""
+    return words[1:] if words[:1] == ["--"] else words
+
+
 def _demo(home: Home, options: argparse.Namespace) -> int:
-    return demo.demo(home, options.arguments)
+    return demo.demo(home, _after_dashes(options.arguments))
 
 
 def _up(home: Home, _options: argparse.Namespace) -> int:
