@@ -30,7 +30,9 @@ def _kind(name: str, unit: str, low: float, high: float, words: str) -> Kind:
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        _kind("vibration", "mm/s", 0.0, 500.0, "vibration vib vibr velocity rms accel acceleration"),
+        _kind(
+            "vibration", "mm/s", 0.0, 500.0, "vibration vib vibr velocity rms accel acceleration"
+        ),
         _kind("pressure", "kPa", -101.325, 100_000.0, "pressure press pres psi bar kpa"),
         _kind("temperature", "°C", -273.15, 2_000.0, "temperature temp tmp therm celsius"),
         _kind("humidity", "%", 0.0, 100.0, "humidity hum rh moisture"),

@@ -1,6 +1,5 @@
 """What was measured: sites, machines, sensors, their readings and what could not be accepted."""
 
-
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -201,7 +200,7 @@ class QuarantinedReading(models.Model):
     category = models.CharField(max_length=10, choices=Category.choices)
     code = models.CharField(max_length=40)
     detail = models.CharField(max_length=500)
-    # Text, not jsonb: what is quarantined may hold NaN, NUL or lone surrogates, which jsonb refuses.
+    # Text, not jsonb: a quarantined row may hold NaN, NUL or lone surrogates, which jsonb refuses.
     payload = models.TextField(help_text="The row as it came, as ASCII JSON.")
     digest = models.BinaryField(max_length=32, help_text="SHA-256 of code, source and payload.")
     source = models.CharField(max_length=20)
@@ -303,5 +302,3 @@ class ScoringNote(models.Model):
 
     def __str__(self) -> str:
         return f"score sensor {self.sensor_id} from {self.since:%Y-%m-%d %H:%M:%S}"
-
-
