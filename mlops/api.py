@@ -13,11 +13,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mlops.catalogue import catalogue
-from sensors.models import IngestKey
+from mlops.serving import SENSOR_PREFIX, model_for_sensor
+from sensors.models import IngestKey, Sensor
 
 
 class PersonOrReadKey(BasePermission):
-    """Models are shared by all sites, so no site is asked for; a key needs the scope to read."""
+    """A key needs the scope to read."""
 
     message = "This key may not read."
 
@@ -49,7 +50,23 @@ class ModelList(APIView):
     )
     def get(self, request: Request) -> Response:
         """Every approved version, and which one is champion."""
-        return Response(ModelSerializer(catalogue(), many=True).data)
+        hidden = _own_models_of_others(request)
+        entries = [entry for entry in catalogue() if entry.name not in hidden]
+        return Response(ModelSerializer(entries, many=True).data)
+
+
+def _own_models_of_others(request: Request) -> set[str]:
+    """Models of a kind are everybody's; a sensor's own are its site's."""
+    sensors = Sensor.objects.all()
+    seen = (
+        sensors.for_key(request.auth)
+        if isinstance(request.auth, IngestKey)
+        else sensors.for_user(request.user)
+    )
+    named = {entry.name for entry in catalogue() if entry.name.startswith(SENSOR_PREFIX)}
+    ids = [int(name.removeprefix(SENSOR_PREFIX)) for name in named]
+    own = seen.filter(pk__in=ids).values_list("pk", flat=True)
+    return named - {model_for_sensor(pk) for pk in own}
 
 
 urlpatterns = [path("models", ModelList.as_view(), name="models")]

@@ -42,7 +42,7 @@ class Malformed(ValueError):
 
 
 def pack(detector: Fitted | Classified, about: dict[str, Any] | None = None) -> bytes:
-    """The same detector gives the same bytes. `about` goes into the manifest for people to read."""
+    """`about` goes into the manifest, for people to read."""
     model_file, model = _model_bytes(detector)
     manifest = {
         "detector": detector.name,
@@ -107,9 +107,7 @@ def _model_bytes(detector: Fitted | Classified) -> tuple[str, bytes]:
     model = detector.pipeline if isinstance(detector, Fitted) else detector.model
     if isinstance(model, lightgbm.Booster):
         return BOOSTER, model.model_to_string().encode()
-    # skops dates the entries of its zip; ours carry none, so equal models have equal bytes.
-    with zipfile.ZipFile(io.BytesIO(skops.io.dumps(model))) as dumped:
-        return SKOPS, _zipped({name: dumped.read(name) for name in sorted(dumped.namelist())})
+    return SKOPS, skops.io.dumps(model)
 
 
 def _zipped(contents: dict[str, bytes]) -> bytes:

@@ -82,7 +82,11 @@ def champions(prefix: str) -> dict[str, int]:
 def download(name: str, version: int) -> bytes:
     """The artifact of a registered version, unverified. NotRegistered, RegistryAway."""
     answer = _get("model-versions/get", name=name, version=str(version))
-    source = str(answer["model_version"]["source"])
+    return fetch(str(answer["model_version"]["source"]))
+
+
+def fetch(source: str) -> bytes:
+    """The artifact in the folder that a version names as its source. NotRegistered, RegistryAway."""
     where = urlsplit(source)
     path = f"{where.path.strip('/')}/{FILE_NAME}"
     if where.scheme == "s3":

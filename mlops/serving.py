@@ -24,6 +24,7 @@ from smartmaint.lib import breaker
 T = TypeVar("T")
 
 PREFIX = "anomaly-"
+SENSOR_PREFIX = f"{PREFIX}sensor-"
 COOL_DOWN_S = 10.0
 
 
@@ -53,7 +54,7 @@ def model_for_kind(kind: str) -> str:
 
 def model_for_sensor(sensor_id: int) -> str:
     """The registered name of a champion that is one sensor's own; it goes before its kind's."""
-    return f"{PREFIX}sensor-{sensor_id}"
+    return f"{SENSOR_PREFIX}{sensor_id}"
 
 
 def has_champion(sensor_id: int, kind: str) -> bool:

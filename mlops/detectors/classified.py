@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import lightgbm
 import numpy as np
-from numpy.typing import NDArray
 
 from mlops.detectors.base import occlusion
 from mlops.features import FEATURES
@@ -46,11 +45,3 @@ class Classified:
     def _log_odds(self, X: FloatArray) -> FloatArray:
         p = np.clip(self.probability(X), _LEAST, 1 - _LEAST)
         return np.asarray(np.log(p / (1 - p)))
-
-
-def best_threshold(probability: FloatArray, is_fault: NDArray[np.bool_]) -> float:
-    """The probability at which F1 on these rows is highest; not to be judged on the same rows."""
-    order = np.argsort(-probability, kind="stable")
-    hits = np.cumsum(is_fault[order])
-    f1 = 2 * hits / (np.arange(1, len(order) + 1) + max(int(is_fault.sum()), 1))
-    return float(np.clip(probability[order][int(f1.argmax())], 0.01, 0.99))
