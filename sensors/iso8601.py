@@ -21,12 +21,12 @@ LATEST = np.datetime64("9999-12-31T23:59:59.999999", "us")
 EXAMPLE = "2026-01-02T03:04:05Z"
 
 _FORM = re.compile(
-    r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?(Z|[+-]\d\d(?::?\d\d)?)",
+    r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?(Z|[+-]\d\d(?::?[0-5]\d)?)",
     re.ASCII | re.IGNORECASE,
 )
 _SHORTEST, _LONGEST = len("2026-01-02T03:04:05Z"), len("2026-01-02T03:04:05.123456789+01:00")
 _SEPARATORS = {4: "-", 7: "-", 10: "T", 13: ":", 16: ":"}
-_FRACTION_AT = 19
+_FRACTION_AT, _FRACTION_DIGITS = 19, 9
 
 
 def parse(text: str) -> np.datetime64:
@@ -94,6 +94,8 @@ def _parse_alike(texts: Sequence[str], length: int) -> TimeArray | None:
 
 def _has_layout(characters: NDArray[np.uint8], zone_at: int) -> bool:
     """Whether every row is digits with the separators at their places; no digit is out of range."""
+    if zone_at == _FRACTION_AT + 1 or zone_at > _FRACTION_AT + 1 + _FRACTION_DIGITS:
+        return False
     separators = dict(_SEPARATORS)
     if zone_at > _FRACTION_AT:
         separators[_FRACTION_AT] = "."
@@ -103,8 +105,6 @@ def _has_layout(characters: NDArray[np.uint8], zone_at: int) -> bool:
     else:
         separators[zone_at + 3] = ":"
         digits += [zone_at + 1, zone_at + 2, zone_at + 4, zone_at + 5]
-    if zone_at == _FRACTION_AT + 1:
-        return False
     separate = np.frombuffer("".join(separators.values()).encode(), np.uint8)
     return bool(
         (characters[:, list(separators)] == separate).all()

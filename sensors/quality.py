@@ -30,6 +30,8 @@ COMPLETENESS, RANGE, FRESHNESS, REPORTED = 0.20, 0.20, 0.05, 0.55
 UNUSUAL_RANGE = 0.7
 # Fresh up to this many expected intervals, stale from that many on, linear between.
 FRESH_INTERVALS, STALE_INTERVALS = 2.0, 20.0
+# Times have microseconds; a stated interval below one is none.
+SHORTEST_INTERVAL_S = 1e-6
 REPORTED_LOW = 0.5
 
 
@@ -134,7 +136,7 @@ def _is_far(values: FloatArray, low: FloatArray, high: FloatArray) -> NDArray[np
 
 
 def _freshness(seen: Evidence) -> FloatArray:
-    intervals = seen.age_s / seen.interval_s
+    intervals = seen.age_s / np.maximum(seen.interval_s, SHORTEST_INTERVAL_S)
     fresh = (STALE_INTERVALS - intervals) / (STALE_INTERVALS - FRESH_INTERVALS)
     return np.where(seen.is_backfill, np.nan, np.clip(fresh, 0.0, 1.0))
 
