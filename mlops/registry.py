@@ -86,7 +86,7 @@ def download(name: str, version: int) -> bytes:
 
 
 def fetch(source: str) -> bytes:
-    """The artifact in the folder that a version names as its source. NotRegistered, RegistryAway."""
+    """The artifact in the folder that is a version's source. NotRegistered, RegistryAway."""
     where = urlsplit(source)
     path = f"{where.path.strip('/')}/{FILE_NAME}"
     if where.scheme == "s3":

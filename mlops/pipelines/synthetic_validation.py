@@ -168,7 +168,7 @@ def _boosted(split: Split, order: Order) -> Result:
         "seed": order.seed,
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": 2,
+        "num_threads": 1,
         "verbosity": -1,
     }
     data = lightgbm.Dataset(X, label=is_fault, feature_name=list(features.FEATURES))

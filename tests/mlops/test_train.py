@@ -3,13 +3,17 @@
 from io import StringIO
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
 from mlops import registry, serving
-from mlops.models import ModelApproval
-from mlops.serving import Champion
+from mlops.features import features_hash
+from mlops.models import ModelApproval, Promotion
+from mlops.pipelines import NoData, Order, anomaly, synthetic_validation
+from mlops.serving import Champion, NoChampion
+from sensors.generator import RANGES
 from smartmaint.services.mlflow import MlflowServer
-from tests.factories import make_sensor
+from tests.factories import NOW, make_sensor
 from tests.mlops.makers import fitted, healthy, new_name, register, stored
 
 pytestmark = pytest.mark.django_db
