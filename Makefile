@@ -40,7 +40,7 @@ up: install ## Serve everything at http://127.0.0.1:8000 until Ctrl-C
 	@$(SERVICES) up
 
 test: $(VENV)/.installed-dev ## Run the tests (ARGS="-k word" narrows them)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(SERVICES) run -- python -m pytest $(ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style, types, import contracts, migrations and deployment
 	$(BIN)/ruff check .

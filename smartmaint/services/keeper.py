@@ -13,7 +13,7 @@ from smartmaint.services.errors import ServiceError
 LONG_LIFE_SECONDS = 10.0
 QUICK_DEATHS = 5
 # The first start of MLflow writes its schema, which takes most of this on a slow disk.
-START_SECONDS = 120
+START_SECONDS = 300
 
 
 @dataclass

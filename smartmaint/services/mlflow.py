@@ -8,7 +8,7 @@ from smartmaint.services import network, procfile
 from smartmaint.services.errors import ServiceError, tail
 
 # The first start writes MLflow's schema, which takes most of this on a slow disk.
-START_SECONDS = 120
+START_SECONDS = 300
 # Tracking and registry only: no job runners, no news from outside.
 QUIET = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

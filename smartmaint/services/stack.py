@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from smartmaint.services import databases, keys, lease, postgres, scratch, timescale, valkey
+from smartmaint.services import databases, keys, lease, openmp, postgres, scratch, timescale, valkey
 from smartmaint.services.home import Home
 from smartmaint.services.say import say
 
@@ -87,7 +87,8 @@ def stop_embedded(home: Home) -> None:
 
 
 def _completed(home: Home, given: Mapping[str, str], names: Names) -> dict[str, str]:
-    full = {**_local_defaults(home.data), **given}
+    found = openmp.library_path(home.data / "lib", given)
+    full = {**_local_defaults(home.data), **given, **found}
     if "DATABASE_URL" not in given:
         full["DATABASE_URL"] = postgres.url(home, names.database)
         databases.ensure(full["DATABASE_URL"])
