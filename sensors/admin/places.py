@@ -27,6 +27,7 @@ class SiteForm(forms.ModelForm):
 class SiteAdmin(SiteScopedAdmin):
     form = SiteForm
     list_display = ("name", "slug", "timezone", "sensor_count")
+    ordering = ("name",)
     search_fields = ("name", "slug")
     prepopulated_fields = {"slug": ("name",)}
     filter_horizontal = ("members",)
@@ -65,6 +66,7 @@ class AssetAdmin(SiteScopedAdmin):
     list_display = ("name", "site", "parent", "criticality", "sensor_count")
     list_filter = (("site", VisibleRelatedFilter), "criticality")
     list_select_related = ("site", "parent")
+    ordering = ("site", "name")
     search_fields = ("name",)
     autocomplete_fields = ("site", "parent")
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from sensors import keys
-from sensors.models import IngestKey, QuarantinedReading, Sensor, SensorProfile, Site
+from sensors.models import Asset, IngestKey, QuarantinedReading, Sensor, SensorProfile, Site
 from tests.factories import make_asset, make_person, make_readings, make_sensor, make_site
 
 pytestmark = pytest.mark.django_db
@@ -140,6 +140,14 @@ def test_an_action_leaves_the_rows_of_another_site_alone(two_sites) -> None:
     mine["sensor"].refresh_from_db()
     theirs["sensor"].refresh_from_db()
     assert (mine["sensor"].status, theirs["sensor"].status) == ("active", "discovered")
+
+
+def test_deleting_machines_takes_only_those_of_ones_own_sites(two_sites) -> None:
+    mine, theirs = two_sites
+    chosen = [mine["asset"].pk, theirs["asset"].pk]
+    form = {"action": "delete_selected", "_selected_action": chosen, "post": "yes"}
+    signed_in(make_staff(mine["site"])).post(reverse("admin:sensors_asset_changelist"), form)
+    assert list(Asset.objects.values_list("pk", flat=True)) == [theirs["asset"].pk]
 
 
 def test_completion_offers_no_machine_of_another_site(two_sites) -> None:

@@ -1,0 +1,134 @@
+"""An engineer at work, in a real browser: what waits is read, judged, and gone from the list."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from anomalies.models import Anomaly, Review
+from tests.browser import factory
+from tests.factories import make_person
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+# Playwright's synchronous interface runs an event loop in this thread, which Django takes for
+# asynchronous code; the loop is idle while the ORM is used.
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def _orm_beside_an_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+
+@pytest.fixture
+def at_work(live_server: Any, settings: Any, browser_page: Page) -> Page:
+    """Signed in, with a furnished factory, on the list of what waits."""
+    settings.SECURE_SSL_REDIRECT = False
+    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
+    person = make_person(username="engineer", is_staff=True, is_superuser=True)
+    factory.furnish(now=factory.clock(), machines=("pump-1", "mill-1"), person=person)
+    browser_page.goto(f"{live_server.url}/admin/login/?next=/admin/anomalies/anomaly/")
+    browser_page.fill("#id_username", "engineer")
+    browser_page.fill("#id_password", "secret")
+    browser_page.click("[type=submit]")
+    return browser_page
+
+
+def test_an_engineer_reviews_what_waits(at_work: Page, screenshots: Path) -> None:
+    page = at_work
+    rows = page.locator("#result_list tbody tr")
+    waiting = Anomaly.objects.standing().awaiting_review().count()
+    assert rows.count() == min(waiting, 50)
+    shown = [int(text) for text in page.locator("#result_list .severity b").all_inner_texts()]
+    assert shown == sorted(shown, reverse=True)
+    assert is_styled(page)
+    page.screenshot(path=screenshots / "anomaly-list.png", full_page=True)
+
+    page.locator("#result_list tbody tr th a").first.click()
+    judged = current(page)
+    assert page.locator("svg.chart path.line").count() >= 1
+    page.screenshot(path=screenshots / "anomaly-detail.png", full_page=True)
+
+    page.fill("#id_note", "Bearing dry on the drive end")
+    page.click("button[value=confirmed]")
+    page.wait_for_selector(".messagelist .success")
+    said = Review.objects.get(anomaly=judged)
+    assert (said.verdict, said.note) == ("confirmed", "Bearing dry on the drive end")
+    assert current(page) != judged
+
+    by_key = current(page)
+    page.keyboard.press("f")
+    page.wait_for_url(lambda url: f"/{by_key}/" not in url)
+    assert Review.objects.get(anomaly=by_key).verdict == "false_positive"
+
+    page.goto(address(page, "/admin/anomalies/anomaly/"))
+    assert page.locator("#result_list tbody tr").count() == min(waiting - 2, 50)
+
+
+def test_the_keys_do_nothing_while_a_note_is_written(at_work: Page) -> None:
+    page = at_work
+    page.locator("#result_list tbody tr th a").first.click()
+    here = current(page)
+    page.locator("#id_note").press_sequentially("confirm for us, jack")
+    assert current(page) == here
+    assert not Review.objects.filter(anomaly=here).exists()
+    page.keyboard.press("Tab")
+    page.keyboard.press("j")
+    page.wait_for_url(lambda url: f"/{here}/" not in url)
+
+
+def test_filters_open_below_each_other_and_narrow_the_list(at_work: Page) -> None:
+    page = at_work
+    page.get_by_text("kind: All").click()
+    page.get_by_role("link", name="vibration", exact=True).click()
+    kinds = page.locator("#result_list td.field-kind span").all_inner_texts()
+    assert set(kinds) == {"vibration"}
+
+
+def test_the_other_pages_hold_together(at_work: Page, screenshots: Path) -> None:
+    page = at_work
+    page.goto(address(page, "/admin/"))
+    page.screenshot(path=screenshots / "index.png", full_page=True)
+    page.goto(address(page, "/admin/sensors/quarantinedreading/"))
+    assert "<script>" in page.locator("#result_list").inner_text()
+    page.screenshot(path=screenshots / "quarantine.png", full_page=True)
+    page.goto(address(page, "/admin/sensors/sensor/"))
+    page.screenshot(path=screenshots / "sensor-list.png", full_page=True)
+    page.get_by_role("link", name=re.compile(r"^pump-1\.vibration")).click()
+    assert page.locator(".sensor-view svg.chart").is_visible()
+    page.screenshot(path=screenshots / "sensor-detail.png", full_page=True)
+    for width in (1440, 1100, 420):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width + 1
+
+
+def test_the_pages_follow_a_dark_theme(at_work: Page, screenshots: Path) -> None:
+    page = at_work
+    page.emulate_media(color_scheme="dark")
+    page.locator("#result_list tbody tr th a").first.click()
+    panel = page.locator(".panel").first.evaluate("e => getComputedStyle(e).backgroundColor")
+    red = int(re.findall(r"\d+", panel)[0])
+    assert red < 64
+    page.screenshot(path=screenshots / "anomaly-detail-dark.png", full_page=True)
+
+
+def current(page: Page) -> int:
+    """The anomaly whose page this is."""
+    found = re.search(r"/anomaly/(\d+)/change", page.url)
+    assert found is not None, page.url
+    return int(found[1])
+
+
+def address(page: Page, path: str) -> str:
+    return re.sub(r"(https?://[^/]+).*", rf"\1{path}", page.url)
+
+
+def is_styled(page: Page) -> bool:
+    """Did the style sheet arrive? Without it a badge has no colour."""
+    colour = page.locator(".severity").first.evaluate("e => getComputedStyle(e).backgroundColor")
+    return str(colour) != "rgba(0, 0, 0, 0)"
