@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import fsum
 
 from anomalies import history as past
 from anomalies.evidence import Decision, Evidence, JudgementError, Term
@@ -64,7 +64,8 @@ def detector_confidence(score: float, half_life: float = 1.0) -> float:
     """
     if score >= 1.0:
         return 1.0
-    return 1.0 - 0.5 ** (score / (1.0 - score) / half_life)
+    levels = score / (1.0 - score)
+    return 1.0 - math.pow(0.5, levels / half_life)
 
 
 def judge(
@@ -125,7 +126,7 @@ def _summing_to_a_confidence(terms: Iterable[Term]) -> tuple[Term, ...]:
 
 
 def _sum(terms: Iterable[Term]) -> float:
-    return round(fsum(term.value for term in terms), DECIMALS)
+    return round(math.fsum(term.value for term in terms), DECIMALS)
 
 
 def _by_threshold(confidence: float, policy: ValidationPolicy) -> Decision:

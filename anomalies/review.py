@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import F
 
@@ -15,9 +15,7 @@ COUNTS = {Verdict.CONFIRMED: "confirmed", Verdict.FALSE_POSITIVE: "refuted"}
 
 
 @transaction.atomic
-def review(
-    *, anomaly: Anomaly, verdict: Verdict, note: str, person: AbstractBaseUser, now: datetime
-) -> Review:
+def review(*, anomaly: Anomaly, verdict: Verdict, note: str, person: User, now: datetime) -> Review:
     """Store a verdict. The newest of an anomaly is the one that counts, whoever gave it.
 
     Later anomalies of the sensor are judged by it; those judged already stay as they are.

@@ -65,7 +65,9 @@ class AnomalyInList(serializers.ModelSerializer[Anomaly]):
 
 
 class TermOfConfidence(serializers.Serializer[Any]):
-    source = serializers.CharField(help_text="detector, rules, history, profile, clamp or error.")
+    source = serializers.CharField(  # type: ignore[assignment]  # a field of that name
+        help_text="detector, rules, history, profile, clamp or error."
+    )
     name = serializers.CharField()
     value = serializers.FloatField(help_text="Added to the confidence.")
     reason = serializers.CharField()
