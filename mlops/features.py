@@ -12,16 +12,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from mlops.windows import (
+    CONTEXT_ROWS,
+    Context,
+    IntArray,
+    flagged,
+    median_of,
+    middle_of,
+    trailing,
+)
 from sensors.series import FloatArray, TimeArray
-
-IntArray = NDArray[np.int64]
-Column = TypeVar("Column", FloatArray, IntArray)
 
 FEATURES: tuple[str, ...] = (
     "z",  # value against the baseline's median, in baseline spreads
@@ -56,7 +62,6 @@ NOTABLE: dict[str, float] = {
 # These speak of the sensor, not of the machine: it is stuck, silent, or its clock is off.
 INSTRUMENT = frozenset({"flat", "gap", "rhythm"})
 
-CONTEXT_ROWS = 640
 MIN_ROWS = 48
 RECENT_ROWS = 24
 SHORT_ROWS = 12
@@ -72,8 +77,6 @@ _SEASON_MIN = 24
 _DAY_US = 86_400_000_000
 _SEASON_TOLERANCE_US = _DAY_US // 48
 _SEASON_OFFSETS = np.arange(-3, 3)
-_LARGEST = 1e150  # a difference of two larger ones could overflow
-_LONG_AGO = np.iinfo(np.int64).min // 4
 _TO_SD = 1.4826  # a median absolute deviation of normal noise, as a standard deviation
 _CHUNK_ROWS = 1024
 
@@ -120,7 +123,7 @@ def expected(times: TimeArray, values: FloatArray, row: int) -> tuple[float, flo
     spreads to each side. Without any past the band is the value itself.
     """
     past = slice(max(0, row - CONTEXT_ROWS + 1), row + 1)
-    context = _Context.of(times[past], values[past], min(row, CONTEXT_ROWS - 1), None)
+    context = Context.of(times[past], values[past], min(row, CONTEXT_ROWS - 1), None)
     base, season = _baseline(context), _season(context)
     if base.rows[0] == 0:
         return float(values[row]), float(values[row])
@@ -142,81 +145,12 @@ def _check(times: TimeArray, values: FloatArray) -> None:
 def _rows(times: TimeArray, values: FloatArray, first: int, stop: int) -> FloatArray:
     """Features of the rows first..stop-1, from just the rows they may know."""
     start = max(0, first - CONTEXT_ROWS + 1)
-    context = _Context.of(times[start:stop], values[start:stop], first - start, stop - start)
+    context = Context.of(times[start:stop], values[start:stop], first - start, stop - start)
     base, season = _baseline(context), _season(context)
     flat, gap, rhythm = _flat(context), *_clock(context)
     columns = (*_level_and_shape(context, base), season.now, season.level, flat, gap, rhythm)
     found = np.clip(np.stack(columns, axis=1), -CLIP, CLIP)
     found[context.seen < MIN_ROWS] = 0.0
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """Rows to judge, preceded by exactly CONTEXT_ROWS - 1 rows, of which the first may be missing.
-
-    times (int64 µs), values and known have shape (CONTEXT_ROWS - 1 + m,); a row that is not known
-    has the value inf, so that it sorts behind all others. seen: shape (m,), rows up to each one.
-    """
-
-    times: IntArray
-    values: FloatArray
-    known: NDArray[np.bool_]
-    seen: IntArray
-
-    @classmethod
-    def of(cls, times: TimeArray, values: FloatArray, first: int, stop: int | None) -> _Context:
-        stop = len(values) if stop is None else stop
-        missing = CONTEXT_ROWS - 1 - first
-        pad = np.full(missing, np.inf)
-        micros = times[:stop].astype("datetime64[us]").astype(np.int64)
-        return cls(
-            times=np.concatenate([np.full(missing, _LONG_AGO), micros]),
-            values=np.concatenate([pad, np.clip(values[:stop], -_LARGEST, _LARGEST)]),
-            known=np.arange(missing + stop) >= missing,
-            seen=np.arange(first, stop) + 1,
-        )
-
-    def __len__(self) -> int:
-        return len(self.seen)
-
-    @property
-    def now(self) -> FloatArray:
-        return self.values[CONTEXT_ROWS - 1 :]
-
-    def steps(self) -> FloatArray:
-        """Absolute difference of each row to the row before; inf where there is none."""
-        steps = np.full(len(self.values), np.inf)
-        pair = self.known[1:] & self.known[:-1]
-        steps[1:][pair] = np.abs(self.values[1:][pair] - self.values[:-1][pair])
-        return steps
-
-
-def _windows(column: Column, m: int, rows: int, skip: int = 0) -> Column:
-    """For each of the last m rows the `rows` entries that end `skip` rows before it: (m, rows)."""
-    stop = len(column) - skip
-    return sliding_window_view(column[stop - m - rows + 1 : stop], rows)
-
-
-def _counts(flags: NDArray[np.bool_], m: int, rows: int, skip: int = 0) -> IntArray:
-    """How many flags are set in those windows: (m,)."""
-    total = np.concatenate([[0], np.cumsum(flags)])
-    stop = len(flags) - skip + 1
-    return total[stop - m : stop] - total[stop - m - rows : stop - rows]
-
-
-def _median(windows: FloatArray, counts: IntArray) -> FloatArray:
-    """Median of the `counts` smallest entries of each window; 0 where there are none."""
-    return _middle(np.sort(windows, axis=1), counts)
-
-
-def _middle(ordered: FloatArray, counts: IntArray) -> FloatArray:
-    rows = np.arange(len(ordered))
-    low = ordered[rows, np.maximum(counts - 1, 0) // 2]
-    high = ordered[rows, np.minimum(counts // 2, ordered.shape[1] - 1)]
-    found = np.zeros(len(ordered))
-    some = counts > 0
-    found[some] = low[some] + (high[some] - low[some]) / 2
     return found
 
 
@@ -232,12 +166,12 @@ class _Baseline:
     nearest: FloatArray
 
 
-def _baseline(context: _Context) -> _Baseline:
+def _baseline(context: Context) -> _Baseline:
     m = len(context)
-    windows = _windows(context.values, m, _BASELINE_ROWS, RECENT_ROWS)
+    windows = trailing(context.values, m, _BASELINE_ROWS, RECENT_ROWS)
     rows = np.clip(context.seen - RECENT_ROWS, 0, _BASELINE_ROWS)
-    median = _median(windows, rows)
-    spread = _TO_SD * _median(np.abs(windows - median[:, None]), rows)
+    median = median_of(windows, rows)
+    spread = _TO_SD * median_of(np.abs(windows - median[:, None]), rows)
     step, smallest = _usual_step(context)
     noise = np.maximum(_TO_SD / np.sqrt(2) * step, smallest / 2)
     # A sensor that never moves: a thousandth of its value is a change worth a noise unit.
@@ -247,17 +181,17 @@ def _baseline(context: _Context) -> _Baseline:
     return _Baseline(rows, median, np.maximum(spread, noise), noise, step, nearest)
 
 
-def _usual_step(context: _Context) -> tuple[FloatArray, FloatArray]:
+def _usual_step(context: Context) -> tuple[FloatArray, FloatArray]:
     """Median of the baseline's steps, and its smallest step that is one (the resolution)."""
     m = len(context)
-    ordered = np.sort(_windows(context.steps(), m, _BASELINE_ROWS, RECENT_ROWS), axis=1)
+    ordered = np.sort(trailing(context.steps(), m, _BASELINE_ROWS, RECENT_ROWS), axis=1)
     counts = np.clip(context.seen - 1 - RECENT_ROWS, 0, _BASELINE_ROWS)
     zeros = np.minimum((ordered == 0).sum(axis=1), _BASELINE_ROWS - 1)
     smallest = ordered[np.arange(m), zeros]
-    return _middle(ordered, counts), np.where(np.isfinite(smallest), smallest, 0.0)
+    return middle_of(ordered, counts), np.where(np.isfinite(smallest), smallest, 0.0)
 
 
-def _level_and_shape(context: _Context, base: _Baseline) -> tuple[FloatArray, ...]:
+def _level_and_shape(context: Context, base: _Baseline) -> tuple[FloatArray, ...]:
     """z, level, novelty, spike, spread, slope. Little history speaks quietly."""
     m = len(context)
     weight = base.rows / (base.rows + RECENT_ROWS)
@@ -274,7 +208,7 @@ def _level_and_shape(context: _Context, base: _Baseline) -> tuple[FloatArray, ..
     )
 
 
-def _slope(context: _Context, base: _Baseline) -> FloatArray:
+def _slope(context: Context, base: _Baseline) -> FloatArray:
     """A sensor that steps up and down every day has a large usual change; exact to the context."""
     m = len(context)
     rows = CONTEXT_ROWS - SHORT_ROWS - _STEP_ROWS - RECENT_ROWS
@@ -285,7 +219,7 @@ def _slope(context: _Context, base: _Baseline) -> FloatArray:
     change[reach:] = levels[SHORT_ROWS:] - levels[:-SHORT_ROWS]
     change[reach:][~context.known[: len(change) - reach]] = np.inf
     counts = np.clip(context.seen - reach - RECENT_ROWS, 0, rows)
-    ordered = np.sort(_windows(np.abs(change), m, rows, RECENT_ROWS), axis=1)
+    ordered = np.sort(trailing(np.abs(change), m, rows, RECENT_ROWS), axis=1)
     usual = ordered[np.arange(m), (counts * 19) // 20 - (counts > 0)]
     usual = np.where(np.isfinite(usual) & (counts > 0), usual, 0.0)
     now = np.where(np.isfinite(change[-m:]), change[-m:], 0.0)
@@ -300,7 +234,7 @@ def _floored(step: FloatArray, base: _Baseline) -> FloatArray:
 def _short_median(
     column: FloatArray, seen: IntArray, m: int, rows: int, skip: int = 0
 ) -> FloatArray:
-    return _median(_windows(column, m, rows, skip), np.clip(seen, 0, rows))
+    return median_of(trailing(column, m, rows, skip), np.clip(seen, 0, rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,23 +248,23 @@ class _Season:
     level: FloatArray
 
 
-def _season(context: _Context) -> _Season:
+def _season(context: Context) -> _Season:
     m = len(context)
     centre, usable = _same_time_before(context)
     residual = np.full(len(context.values), np.inf)
     residual[usable] = context.values[usable] - centre[usable]
-    counts = _counts(usable, m, _SEASON_ROWS, RECENT_ROWS)
-    spread = _median(np.abs(_windows(residual, m, _SEASON_ROWS, RECENT_ROWS)), counts)
+    counts = flagged(usable, m, _SEASON_ROWS, RECENT_ROWS)
+    spread = median_of(np.abs(trailing(residual, m, _SEASON_ROWS, RECENT_ROWS)), counts)
     floor = 1e-3 * np.abs(centre[-m:]) + 1e-9
     scale = np.maximum(_TO_SD * spread, np.where(spread > 0, 0.0, floor))
-    lately = _counts(usable, m, SHORT_ROWS)
+    lately = flagged(usable, m, SHORT_ROWS)
     known = usable[-m:] & (counts >= _SEASON_MIN)
     now = np.where(known, residual[-m:], 0.0) / scale
-    level = _median(_windows(residual, m, SHORT_ROWS), lately) / scale
+    level = median_of(trailing(residual, m, SHORT_ROWS), lately) / scale
     return _Season(known, centre[-m:], scale, now, np.where(known & (lately > 1), level, 0.0))
 
 
-def _same_time_before(context: _Context) -> tuple[FloatArray, NDArray[np.bool_]]:
+def _same_time_before(context: Context) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Median of the values within half an hour of this time one, two and three days earlier.
 
     Both of the context's length; the second says where any such value is known.
@@ -348,10 +282,10 @@ def _same_time_before(context: _Context) -> tuple[FloatArray, NDArray[np.bool_]]
         pool.append(np.where(usable, context.values[within], np.inf))
     values = np.concatenate(pool, axis=1)
     counts = np.isfinite(values).sum(axis=1)
-    return _median(values, counts), counts > 0
+    return median_of(values, counts), counts > 0
 
 
-def _flat(context: _Context) -> FloatArray:
+def _flat(context: Context) -> FloatArray:
     """log2 of the run of identical values against the longest one before it; a pair is no run."""
     m = len(context)
     run = np.ones(len(context.values), dtype=np.int64)
@@ -364,7 +298,7 @@ def _flat(context: _Context) -> FloatArray:
         alive[:back] = False
     rows = CONTEXT_ROWS - _RUN_CAP
     runs = np.where(context.known, run, 1)
-    windows = _windows(runs, m, rows)
+    windows = trailing(runs, m, rows)
     now = run[-m:]
     before = np.arange(rows)[None, :] < (rows - now)[:, None]
     usual = np.where(before, windows, 1).max(axis=1)
@@ -372,17 +306,17 @@ def _flat(context: _Context) -> FloatArray:
     return np.where((now < 3) | whole, 0.0, np.maximum(np.log2(now / usual), 0.0))
 
 
-def _clock(context: _Context) -> tuple[FloatArray, FloatArray]:
+def _clock(context: Context) -> tuple[FloatArray, FloatArray]:
     """gap and rhythm. A missing reading lengthens a gap to a whole multiple: that is no clock."""
     m = len(context)
     interval = np.full(len(context.times), np.inf)
     pair = context.known[1:] & context.known[:-1]
     interval[1:][pair] = np.diff(context.times)[pair]
     counts = np.clip(context.seen - 1 - RECENT_ROWS, 0, _BASELINE_ROWS)
-    usual = np.maximum(_median(_windows(interval, m, _BASELINE_ROWS, RECENT_ROWS), counts), 1.0)
+    usual = np.maximum(median_of(trailing(interval, m, _BASELINE_ROWS, RECENT_ROWS), counts), 1.0)
     recent = np.where(np.isfinite(interval), interval, 0.0)
-    off = _share_off(_windows(recent, m, SHORT_ROWS), usual)
-    usually = _share_off(_windows(recent, m, _SEASON_ROWS, RECENT_ROWS), usual)
+    off = _share_off(trailing(recent, m, SHORT_ROWS), usual)
+    usually = _share_off(trailing(recent, m, _SEASON_ROWS, RECENT_ROWS), usual)
     gap = np.log2(np.maximum(recent[-m:], 1.0) / usual) - 1.0
     return np.where(gap > 0, gap, 0.0), np.maximum(off - usually, 0.0)
 

@@ -97,11 +97,17 @@ def split_in_time(X: FloatArray, share: float = 2 / 3) -> tuple[FloatArray, Floa
 
 
 def occlusion(distance: Callable[[FloatArray], FloatArray], X: FloatArray) -> FloatArray:
-    """Share of each feature: how much the raw distance falls when it is set to usual (0)."""
-    raw = distance(X)
+    """Share of each feature in a distance, for any model.
+
+    A feature counts by what the distance loses when it alone is set to usual (0), and by what it
+    gains when all others are: the former alone would say nothing of two that are equally extreme.
+    """
+    raw, usual = distance(X), distance(np.zeros((1, X.shape[1])))
     parts = np.zeros(X.shape)
     for feature in range(X.shape[1]):
-        occluded = X.copy()
-        occluded[:, feature] = 0.0
-        parts[:, feature] = np.maximum(raw - distance(occluded), 0.0)
+        without, alone = X.copy(), np.zeros(X.shape)
+        without[:, feature] = 0.0
+        alone[:, feature] = X[:, feature]
+        parts[:, feature] = np.maximum(raw - distance(without), 0.0)
+        parts[:, feature] += np.maximum(distance(alone) - usual, 0.0)
     return normalised(parts)

@@ -61,6 +61,16 @@ def test_contributions_are_shares_that_sum_to_one(name: str) -> None:
     assert np.allclose(shares.sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("name", sorted(set(MAKERS) - {"isolation_forest"}))
+def test_two_features_that_are_equally_extreme_share_what_is_said(name: str) -> None:
+    row = np.zeros((1, len(FEATURES)))
+    first, second = FEATURES.index("flat"), FEATURES.index("gap")
+    row[0, first], row[0, second] = features.NOTABLE["flat"] * 3, features.NOTABLE["gap"] * 3
+    shares = made(name).contributions(row)[0]
+    assert shares[[first, second]].sum() > 0.8
+    assert shares[[first, second]].min() > 0.2
+
+
 @pytest.mark.parametrize("name", MAKERS)
 def test_no_rows_give_no_scores(name: str) -> None:
     assert made(name).score(np.zeros((0, len(FEATURES)))).shape == (0,)
