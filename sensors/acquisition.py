@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -190,7 +189,11 @@ def _remember(stored: store.Columns, now: datetime) -> None:
         for start, end in zip(spans.starts, spans.ends, strict=True)
     )
     # Robust: the readings are stored, so a queue that cannot be reached is no error of this call.
-    transaction.on_commit(partial(readings_ingested.send, sender=None), robust=True)
+    transaction.on_commit(_wake_up, robust=True)
+
+
+def _wake_up() -> None:
+    readings_ingested.send(sender=None)
 
 
 def _problem(rejection: Rejection) -> Problem:

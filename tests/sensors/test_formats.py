@@ -178,7 +178,9 @@ def test_random_bytes_give_a_batch_or_a_format_error(body: bytes) -> None:
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2)
+    ),
     max_leaves=4,
 )
 almost_rows = st.fixed_dictionaries(
@@ -199,11 +201,13 @@ def test_the_quick_look_at_columns_and_the_slow_one_at_rows_agree(rows: list[Any
     batch = from_json(json.dumps(rows).encode())
     together = dict(zip(batch.index.tolist(), range(len(batch.times)), strict=True))
     for place, row in enumerate(json.loads(json.dumps(rows))):
-        try:
-            read = rules.read_row(row)
-        except rules.RowError as error:
-            assert next(r for r in batch.rejected if r.index == place).code == error.code
+        rejection = next((r for r in batch.rejected if r.index == place), None)
+        if rejection is not None:
+            with pytest.raises(rules.RowError) as caught:
+                rules.read_row(row)
+            assert caught.value.code == rejection.code
             continue
+        read = rules.read_row(row)
         at = together[place]
         assert batch.sensor.of_row(at) == read.sensor
         assert batch.times[at] == read.time

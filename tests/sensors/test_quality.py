@@ -57,7 +57,9 @@ def test_a_device_that_says_0_is_below_one_half() -> None:
     assert flags == Flag.REPORTED_LOW
 
 
-@pytest.mark.parametrize(("value", "is_far"), [(30.0, False), (34.9, False), (35.1, True), (4.9, True)])
+@pytest.mark.parametrize(
+    ("value", "is_far"), [(30.0, False), (34.9, False), (35.1, True), (4.9, True)]
+)
 def test_far_from_what_was_shown_lowers_a_little(value: float, is_far: bool) -> None:
     shown = {"shown_min": np.array([10.0]), "shown_max": np.array([30.0])}
     margin_min = {"shown_min": np.array([15.0]), "shown_max": np.array([25.0])}

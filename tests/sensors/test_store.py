@@ -36,7 +36,9 @@ def columns(rows: Sequence[tuple[int, int, float]]) -> store.Columns:
 
 def stored() -> dict[tuple[int, int], float]:
     rows = Reading.objects.values_list("sensor_id", "time", "value")
-    return {(sensor, int((time - NOW).total_seconds() // 60)): value for sensor, time, value in rows}
+    return {
+        (sensor, int((time - NOW).total_seconds() // 60)): value for sensor, time, value in rows
+    }
 
 
 def insert(rows: Sequence[tuple[int, int, float]]) -> list[bool]:
@@ -89,7 +91,9 @@ def test_the_edges_of_time_are_kept() -> None:
     times = np.array(edges, dtype="datetime64[us]")
     plain = columns([(1, 0, 0.0)] * len(edges))
     with transaction.atomic():
-        store.insert(store.Columns(plain.sensor_ids, times, plain.values, plain.quality, plain.flags))
+        store.insert(
+            store.Columns(plain.sensor_ids, times, plain.values, plain.quality, plain.flags)
+        )
     found = Reading.objects.order_by("time").values_list("time", flat=True)
     assert [np.datetime64(time.replace(tzinfo=None), "us") for time in found] == times.tolist()
 
@@ -99,7 +103,9 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(rows, max_size=3))
 def test_any_batches_end_in_the_first_value_of_each_pair(batches: list[Any]) -> None:
     expected: dict[tuple[int, int], float] = {}
@@ -130,7 +136,7 @@ def test_old_readings_are_dropped_and_newer_ones_stay() -> None:
     assert stored() == {(1, 0): 1.0}
 
 
-# --- trying again -----------------------------------------------------------------------------------
+# --- trying again ---------------------------------------------------------------------------------
 
 
 class Deadlock(OperationalError):
