@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import override_settings
+from pytest_django.live_server_helper import LiveServer
 
 from anomalies.models import Anomaly, Review
 from tests.browser import factory
@@ -15,27 +20,42 @@ from tests.factories import make_person
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-# Playwright's synchronous interface runs an event loop in this thread, which Django takes for
-# asynchronous code; the loop is idle while the ORM is used.
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db]
 
 
-@pytest.fixture(autouse=True)
-def _orm_beside_an_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+@pytest.fixture(scope="module")
+def workplace(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
+    """The address of a server over a furnished factory, which all tests of this module share.
+
+    Furnishing takes a while, so it is done once; for that the database is this module's own
+    business, and is emptied at its end.
+    """
+    plain_http = override_settings(
+        SECURE_SSL_REDIRECT=False, SESSION_COOKIE_SECURE=False, CSRF_COOKIE_SECURE=False
+    )
+    with django_db_blocker.unblock(), plain_http, pytest.MonkeyPatch.context() as patch:
+        # Playwright's synchronous interface runs an event loop in this thread, which Django takes
+        # for asynchronous code; the loop is idle while the ORM is used.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        assert connection.settings_dict["NAME"].startswith("test_"), "this database is emptied"
+        person = make_person(
+            username="engineer", password="secret", is_staff=True, is_superuser=True
+        )
+        factory.furnish(now=factory.clock(), machines=("pump-1", "mill-1"), person=person)
+        server = LiveServer("127.0.0.1")
+        yield server.url
+        server.stop()
+        call_command("flush", interactive=False, verbosity=0)
 
 
 @pytest.fixture
-def at_work(live_server: Any, settings: Any, browser_page: Page) -> Page:
-    """Signed in, with a furnished factory, on the list of what waits."""
-    settings.SECURE_SSL_REDIRECT = False
-    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
-    person = make_person(username="engineer", is_staff=True, is_superuser=True)
-    factory.furnish(now=factory.clock(), machines=("pump-1", "mill-1"), person=person)
-    browser_page.goto(f"{live_server.url}/admin/login/?next=/admin/anomalies/anomaly/")
+def at_work(workplace: str, browser_page: Page) -> Page:
+    """Signed in, on the list of what waits."""
+    browser_page.goto(f"{workplace}/admin/login/?next=/admin/anomalies/anomaly/")
     browser_page.fill("#id_username", "engineer")
     browser_page.fill("#id_password", "secret")
     browser_page.click("[type=submit]")
+    browser_page.wait_for_selector("#changelist")
     return browser_page
 
 
