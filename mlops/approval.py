@@ -12,7 +12,7 @@ from mlops.cache import digest
 from mlops.models import ModelApproval
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser
+    from django.contrib.auth.models import User
 
 
 class Refused(Exception):
@@ -29,7 +29,7 @@ def approve(
     detector: str,
     dataset: str,
     now: datetime,
-    person: AbstractBaseUser | None = None,
+    person: User | None = None,
 ) -> ModelApproval:
     """Let this artifact be loaded as that version, and as no other."""
     sha256 = digest(artifact)

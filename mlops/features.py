@@ -29,6 +29,20 @@ from mlops.windows import (
 )
 from sensors.series import FloatArray, TimeArray
 
+__all__ = [
+    "CLIP",
+    "CONTEXT_ROWS",
+    "FEATURES",
+    "INSTRUMENT",
+    "MIN_ROWS",
+    "NOTABLE",
+    "RECENT_ROWS",
+    "compute",
+    "expected",
+    "features_hash",
+    "nature",
+]
+
 FEATURES: tuple[str, ...] = (
     "z",  # value against the baseline's median, in baseline spreads
     "level",  # median of the last SHORT_ROWS against it

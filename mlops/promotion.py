@@ -12,7 +12,7 @@ from mlops.models import Promotion
 from mlops.signals import champion_changed
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AbstractBaseUser
+    from django.contrib.auth.models import User
 
 
 class NothingToRollBackTo(LookupError):
@@ -23,7 +23,7 @@ def promote(
     name: str,
     version: int,
     *,
-    person: AbstractBaseUser | None = None,
+    person: User | None = None,
     reason: str,
     now: datetime,
 ) -> Promotion:
@@ -36,9 +36,7 @@ def promote(
     return _make_champion(name, version, previous, person=person, reason=reason, now=now)
 
 
-def roll_back(
-    name: str, *, person: AbstractBaseUser | None = None, reason: str, now: datetime
-) -> Promotion:
+def roll_back(name: str, *, person: User | None = None, reason: str, now: datetime) -> Promotion:
     """Back to the champion before; done again, to the one before that."""
     newest = _newest(name)
     if newest is None or newest.previous_version is None:
@@ -58,7 +56,7 @@ def _make_champion(
     version: int,
     previous: int | None,
     *,
-    person: AbstractBaseUser | None,
+    person: User | None,
     reason: str,
     now: datetime,
 ) -> Promotion:

@@ -74,7 +74,7 @@ def flagged(flags: NDArray[np.bool_], m: int, rows: int, skip: int = 0) -> IntAr
     """How many flags are set in those windows: (m,)."""
     total = np.concatenate([[0], np.cumsum(flags)])
     stop = len(flags) - skip + 1
-    return total[stop - m : stop] - total[stop - m - rows : stop - rows]
+    return np.asarray(total[stop - m : stop] - total[stop - m - rows : stop - rows])
 
 
 def median_of(windows: FloatArray, counts: IntArray) -> FloatArray:

@@ -87,7 +87,7 @@ def normalised(parts: FloatArray) -> FloatArray:
     """
     total = parts.sum(axis=1, keepdims=True)
     even = np.full(parts.shape, 1.0 / parts.shape[1])
-    return np.divide(parts, total, out=even, where=total > 0)
+    return np.asarray(np.divide(parts, total, out=even, where=total > 0))
 
 
 def split_in_time(X: FloatArray, share: float = 2 / 3) -> tuple[FloatArray, FloatArray]:

@@ -39,7 +39,7 @@ class Tails(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
 
     def score_samples(self, X: FloatArray) -> FloatArray:
         """Shape (n,), lower is rarer, as scikit-learn has it."""
-        return -self.rarity(X).max(axis=1)
+        return -np.asarray(self.rarity(X).max(axis=1))
 
 
 def _both_sides(X: FloatArray) -> FloatArray:
