@@ -37,7 +37,9 @@ def prune(*, now: datetime) -> int:
     removed = 0
     while True:
         old = QuarantinedReading.objects.older_than(age, now=now).order_by()[:PRUNE_CHUNK]
-        gone, _ = QuarantinedReading.objects.filter(pk__in=list(old.values_list("pk"))).delete()
+        gone, _ = QuarantinedReading.objects.filter(
+            pk__in=list(old.values_list("pk", flat=True))
+        ).delete()
         removed += gone
         if gone < PRUNE_CHUNK:
             return removed

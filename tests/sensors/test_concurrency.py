@@ -62,7 +62,7 @@ def make_site_with_sensors() -> Site:
 
 def test_eight_writers_of_the_same_weeks_store_every_reading() -> None:
     site = make_site_with_sensors()
-    done = in_threads(*[lambda writer=w: write_all(site, writer) for w in range(WRITERS)])  # type: ignore[misc]
+    done = in_threads(*[lambda writer=w: write_all(site, writer) for w in range(WRITERS)])
     expected = WRITERS * BATCHES * SENSORS * 3
     assert sum(int(str(one.result())) for one in done) == expected
     assert Reading.objects.count() == expected
@@ -71,7 +71,7 @@ def test_eight_writers_of_the_same_weeks_store_every_reading() -> None:
 
 def test_eight_writers_discover_the_same_sensors_without_waiting_crosswise() -> None:
     site = make_site()
-    done = in_threads(*[lambda writer=w: write_all(site, writer) for w in range(WRITERS)])  # type: ignore[misc]
+    done = in_threads(*[lambda writer=w: write_all(site, writer) for w in range(WRITERS)])
     assert {int(str(one.result())) for one in done} == {BATCHES * SENSORS * 3}
     assert Sensor.objects.count() == SENSORS
 
@@ -109,7 +109,7 @@ def test_chunks_may_be_dropped_and_read_while_others_are_made() -> None:
                     stop.set()
 
     lock, running = threading.Lock(), set(range(WRITERS))
-    writers = [lambda writer=w: write(writer) for w in range(WRITERS)]  # type: ignore[misc]
+    writers = [lambda writer=w: write(writer) for w in range(WRITERS)]
     dropping, reading, *writing = in_threads(drop, read, *writers)
     accepted = sum(int(str(one.result())) for one in writing)
     assert int(str(dropping.result())) > 0
