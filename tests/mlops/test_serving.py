@@ -10,6 +10,7 @@ from pytest_django import Settings
 
 from mlops import artifacts, promotion, registry, serving
 from mlops.approval import Refused, revoke
+from mlops.cache import digest
 from mlops.detectors.base import ALARM_LEVEL
 from mlops.models import ModelApproval, Promotion
 from mlops.serving import Champion, NoChampion, champions_for
@@ -152,7 +153,7 @@ def test_a_file_touched_on_disk_is_fetched_again(mlflow: MlflowServer, model_cac
     path.write_bytes(b"touched")
     serving.forget()
     assert isinstance(served(row.name), Champion)
-    assert artifacts.digest(path.read_bytes()) == row.sha256
+    assert digest(path.read_bytes()) == row.sha256
 
 
 def test_a_cached_model_outlives_its_time_only_by_its_file(
