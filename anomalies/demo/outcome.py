@@ -12,6 +12,7 @@ from anomalies.demo.reviewing import Reviewed
 from anomalies.models import Anomaly, Decision, Rung, Verdict
 from anomalies.querysets import AnomalyQuerySet
 from mlops.models import ModelApproval, Promotion
+from mlops.serving import model_for_kind
 from sensors.generator import RANGES, Fleet
 from sensors.models import QuarantinedReading, Reading, ScoringNote, Sensor
 from sensors.querysets import SensorQuerySet
@@ -91,6 +92,8 @@ def _failures(outcome: Outcome, reviewed: Reviewed, verdict: Verdict) -> list[st
     """What did not work, in words; nothing when all did."""
     sent = sum(len(stream.times) for stream in outcome.fleet.streams)
     kept = f"{outcome.readings} readings are stored and {outcome.quarantined} quarantined"
+    named = set(Promotion.objects.values_list("name", flat=True))
+    missing = {kind for kind in RANGES if model_for_kind(kind) not in named}
     promises = {
         f"{kept}, {sent} were sent": outcome.readings + outcome.quarantined == sent,
         "some notes are still open": not ScoringNote.objects.exists(),
@@ -98,7 +101,7 @@ def _failures(outcome: Outcome, reviewed: Reviewed, verdict: Verdict) -> list[st
         "some validations failed": not _standing().filter(decision=Decision.ERROR).exists(),
         "anomalies of one sensor overlap": not _overlapping(),
         "no anomaly was given by a champion": _standing().filter(rung=Rung.CHAMPION).exists(),
-        f"{outcome.champions} champions, {len(RANGES)} kinds": outcome.champions >= len(RANGES),
+        f"without a champion: {', '.join(sorted(missing))}": not missing,
         "the review did not change the verdict": (
             reviewed.before["verdict"] != verdict.value == reviewed.after["verdict"]
         ),
