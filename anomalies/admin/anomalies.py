@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -131,8 +132,11 @@ class AnomalyAdmin(SiteScopedAdmin):
             self.message_user(request, "That was no verdict: nothing is changed.", messages.ERROR)
             return HttpResponseRedirect(self._address(anomaly))
         upcoming = reviews.following(self.waiting(request), anomaly)
-        reviews.review_all([anomaly], person=request.user, now=timezone.now(), **form.cleaned_data)
-        name = presentation.VERDICTS[form.cleaned_data["verdict"]][0]
+        verdict, note = Verdict(form.cleaned_data["verdict"]), form.cleaned_data["note"]
+        reviews.review_all(
+            [anomaly], verdict=verdict, note=note, person=request.user, now=timezone.now()
+        )
+        name = presentation.VERDICTS[verdict][0]
         self.message_user(request, f"{anomaly}: {name}.", messages.SUCCESS)
         return HttpResponseRedirect(self._address(upcoming))
 
@@ -184,7 +188,7 @@ class AnomalyAdmin(SiteScopedAdmin):
             "form": form,
             "rows": [(row, presentation.severity(row.severity)) for row in rows[:100]],
             "action": request.POST.get("action"),
-            "selected": request.POST.getlist(admin.helpers.ACTION_CHECKBOX_NAME),
+            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
             "select_across": request.POST.get("select_across", "0"),
             "verdict_name": reviews.VERDICT_NAMES[verdict],
         }

@@ -36,7 +36,7 @@ class ReviewForm(NoteForm):
 
 
 def review_all(
-    anomalies: Iterable[Anomaly], *, verdict: str, note: str, person: Any, now: datetime
+    anomalies: Iterable[Anomaly], *, verdict: Verdict, note: str, person: Any, now: datetime
 ) -> int:
     """One verdict for several anomalies; how many were reviewed."""
     reviewed = 0

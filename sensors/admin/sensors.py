@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -37,15 +37,22 @@ class SensorForm(forms.ModelForm):
 class SensorAdmin(SiteScopedAdmin):
     form = SensorForm
     change_form_template = "admin/sensors/sensor/change_form.html"
-    list_display = ("name", "kind", "state", "latest", "quality", "reading_count")
-    list_filter = (
+    list_display: tuple[str, ...] = (
+        "name",
+        "kind",
+        "state",
+        "latest",
+        "quality",
+        "reading_count",
+    )
+    list_filter: ClassVar[tuple[Any, ...]] = (
         "status",
         "kind",
         ("site", VisibleRelatedFilter),
         ("asset", VisibleRelatedFilter),
         "kind_source",
     )
-    list_select_related = ("asset", "site", "profile")
+    list_select_related: ClassVar[tuple[str, ...]] = ("asset", "site", "profile")
     list_per_page = 50
     search_fields = ("external_id", "asset__name", "site__name")
     search_help_text = "Sensor id, machine or site"

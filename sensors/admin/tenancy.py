@@ -35,9 +35,9 @@ class VisibleRelatedFilter(admin.RelatedFieldListFilter):
 
     def field_choices(
         self, field: Any, request: HttpRequest, model_admin: admin.ModelAdmin[Any]
-    ) -> list[tuple[str, str]]:
+    ) -> list[tuple[str, Any]]:
         seen = visible(field.related_model, request).values("pk")
-        choices: list[tuple[str, str]] = field.get_choices(
+        choices: list[tuple[str, Any]] = field.get_choices(
             include_blank=False,
             limit_choices_to={"pk__in": seen},
             ordering=self.field_admin_ordering(field, request, model_admin),

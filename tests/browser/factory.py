@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from anomalies import detection, validation
 from anomalies.detection import DetectionPolicy
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, Verdict
 from anomalies.review import review
 from sensors import formats, seeding
 from sensors.acquisition import ingest
@@ -47,7 +47,7 @@ def furnish(*, now: datetime, machines: Sequence[str], person: User) -> None:
         review(anomaly=anomaly, verdict=verdict, note=NOTE, person=person, now=now)
 
 
-VERDICTS = ("confirmed", "false_positive")
+VERDICTS = (Verdict.CONFIRMED, Verdict.FALSE_POSITIVE)
 NOTE = "Bearing was dry on the drive end; greased."
 
 
