@@ -15,6 +15,6 @@ class TextCursorPages(CursorPages):
 
     def decode_cursor(self, request: Request) -> Any:
         cursor = super().decode_cursor(request)
-        if cursor is not None and "\0" in (cursor.position or ""):
+        if cursor is not None and "\0" in str(cursor.position or ""):
             raise NotFound(self.invalid_cursor_message)
         return cursor

@@ -123,6 +123,7 @@ def test_a_sensor_shows_its_profile_and_newest_value(person: APIClient, sensor: 
     assert (shown["readings"], shown["last_value"]) == (3, 22.0)
     assert shown["last_time"] == "2026-03-01T12:00:00Z"
     assert shown["profile"]["variance"] == pytest.approx(1.0)
+    assert sensor.asset is not None
     assert shown["asset"]["name"] == sensor.asset.name
 
 
