@@ -12,8 +12,9 @@ Chunks of 7 days: bench/chunk_interval.py (100 sensors, a reading a minute, 28 d
      7 days    90k rows/s                     3.5 ms                    3.7 ms
     30 days   113k rows/s                     7.2 ms                   10.2 ms
 
-in one run on a machine that was busy with other work (load 10 to 12), so the rates do not tell the
-three apart and the times are to be taken again on a quiet one before the interval is changed.
+in one run on a machine that was busy with other work (load 10 to 12). The rates do not tell the
+three apart, and a second, shorter run ranked the queries differently: so far 7 days is a choice
+between many small chunks and few large ones to drop, not a result. Measure on a quiet machine.
 """
 
 from django.db import migrations
