@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypedDict
 
 import psutil
 
@@ -37,7 +38,15 @@ def launch(command: Sequence[str], *, directory: Path, log: str, account: Accoun
     return int(done.stdout)
 
 
-def identity(account: Account | None) -> dict[str, int | list[int]]:
+class Identity(TypedDict, total=False):
+    """The arguments of subprocess that say who the child is."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def identity(account: Account | None) -> Identity:
     """The arguments with which subprocess becomes `account`; none when we stay who we are."""
     if account is None:
         return {}

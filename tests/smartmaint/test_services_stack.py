@@ -4,10 +4,11 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
 
 from smartmaint.services import databases, keeper, procfile
 from smartmaint.services.errors import ServiceError
-from smartmaint.services.home import open_home
+from smartmaint.services.home import CHECKOUT, open_home
 from smartmaint.services.mlflow import MlflowServer
 from smartmaint.services.stack import Names, open_stack
 from tests.services_fixtures import S3
@@ -60,6 +61,21 @@ def test_the_procfile_has_what_a_deployment_runs(name: str) -> None:
     assert procfile.command_of(name)
 
 
+@pytest.mark.parametrize("name", ["web", "worker", "scheduler"])
+def test_render_starts_what_the_procfile_says(name: str) -> None:
+    services = yaml.safe_load((CHECKOUT / "render.yaml").read_text())["services"]
+    found = next(one for one in services if one["name"] == f"smartmaint-{name}")
+    assert found["startCommand"].endswith(procfile.command_of(name))
+
+
+def test_no_queue_of_ours_evicts() -> None:
+    services = yaml.safe_load((CHECKOUT / "render.yaml").read_text())["services"]
+    queue = next(one for one in services if one["type"] == "keyvalue")
+    assert queue["maxmemoryPolicy"] == "noeviction"
+    compose = yaml.safe_load((CHECKOUT / "compose.yaml").read_text())["services"]
+    assert "--maxmemory-policy noeviction" in compose["valkey"]["command"]
+
+
 def test_a_process_that_ends_is_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +99,8 @@ def test_a_process_that_always_ends_is_given_up(
 ) -> None:
     monkeypatch.setattr(procfile, "command_of", lambda _name: "false")
     monkeypatch.setattr(keeper, "QUICK_DEATHS", 1)
-    kept = keeper.Keeper(lambda _: (tmp_path / "log").open("ab"), str, len)
+    log = tmp_path / "log"
+    kept = keeper.Keeper(lambda _: log.open("ab"), lambda _: None, lambda _: None)
     kept.start("web", {})
     kept._charges[0].running.process.wait()
     with pytest.raises(ServiceError, match="web ends right after its start"):
