@@ -143,8 +143,9 @@ def _build_up(v: FloatArray, size: float, scales: Scales, rng: np.random.Generat
     """A turn takes 2.2 to 5 readings; the amplitude grows e-fold twice: slow at first."""
     n = len(v) - 1
     turn = 2 * np.pi / rng.uniform(2.2, 5.0)
-    amplitude: FloatArray = size * scales.noise * np.exp(2 * (np.arange(1, n + 1) / n - 1))
-    return v[1:] + amplitude * np.sin(turn * np.arange(n) + rng.uniform(0, 2 * np.pi))
+    amplitude = size * scales.noise * np.exp(2 * (np.arange(1, n + 1) / n - 1))
+    swing: FloatArray = amplitude * np.sin(turn * np.arange(n) + rng.uniform(0, 2 * np.pi))
+    return v[1:] + swing
 
 
 def _scatter(v: FloatArray, size: float, scales: Scales, rng: np.random.Generator) -> FloatArray:
