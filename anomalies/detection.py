@@ -65,7 +65,7 @@ def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
     claim = leases.claim(now=now, limit=settings.DETECTION_CLAIM_SIZE, lease=lease)
     if not claim:
         return Drained(0, Change())
-    sensors = Sensor.objects.in_bulk(claim.notes)
+    sensors = Sensor.objects.select_related("site").in_bulk(claim.notes)
     champions = serving.champions_for((sensor.pk, sensor.kind) for sensor in sensors.values())
     works, idle = [], []
     for sensor_id, notes in claim.notes.items():
@@ -121,15 +121,15 @@ def _store(
     region, sensor_id = work.region, work.region.sensor.pk
     if not leases.hold(sensor_id, claim.token):
         return Change()
-    champion = work.served if isinstance(work.served, Champion) else None
-    drafts = drafts_of(region, scored, champion, policy)
+    served = work.served
+    drafts = drafts_of(region, scored, served, policy)
     change = ledger.replace(region, drafts, reason=_reason(work.notes), now=now)
     _note_what_is_left(work)
     _delete(work.notes)
     leases.release(
         sensor_id,
         rung=RUNGS[scored.serving[-1]],
-        reason="" if champion else work.served.reason,
+        reason=served.reason if isinstance(served, NoChampion) else "",
         scored_until=region.until,
         now=now,
     )
@@ -165,8 +165,9 @@ def _delete(notes: Sequence[ScoringNote]) -> None:
 
 
 def _reason(notes: Sequence[ScoringNote]) -> str:
-    order = list(REASONS)
-    return REASONS[max((note.reason for note in notes), key=order.index)]
+    """What a change because of these notes is put down to: the most particular of their reasons."""
+    noted = {note.reason for note in notes}
+    return [text for reason, text in REASONS.items() if reason in noted][-1]
 
 
 def release_held() -> int:
@@ -198,7 +199,7 @@ def recompute(anomaly: Anomaly) -> Recomputed:
     """
     policy = DetectionPolicy(**anomaly.receipt["policy"])
     champion = None
-    if anomaly.rung == Rung.CHAMPION:
+    if anomaly.rung == Rung.CHAMPION and anomaly.model_version is not None:
         champion = serving.load(anomaly.model_name, anomaly.model_version)
     stretch = regions.single(
         anomaly.sensor_id,

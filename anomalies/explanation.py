@@ -28,7 +28,7 @@ WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the sentence is made from. Values in the sensor's unit."""
+    """What the sentence is made from. Values in the sensor's unit, times in its site's zone."""
 
     name: str
     unit: str
@@ -36,7 +36,6 @@ class Facts:
     expected: tuple[float, float] | None
     start: datetime
     end: datetime
-    score: float
     by_limits: bool
 
 
@@ -79,14 +78,15 @@ def _amount(value: float, unit: str) -> str:
 
 
 def _when(start: datetime, end: datetime) -> str:
-    """The range in UTC, as short as it can be said.
+    """The range in the zone it is given in, as short as it can be said.
 
     >>> from datetime import UTC
     >>> _when(datetime(2026, 3, 1, 8, tzinfo=UTC), datetime(2026, 3, 1, 9, tzinfo=UTC))
     '1 Mar 2026 08:00 to 09:00 UTC'
     """
+    zone = f"{end:%Z}"
     begun = f"{start.day} {start:%b %Y %H:%M}"
     if end - start < timedelta(minutes=1):
-        return f"{begun} UTC"
-    same_day = start.date() == end.date()
-    return f"{begun} to {end:%H:%M} UTC" if same_day else f"{begun} to {end.day} {end:%b %H:%M} UTC"
+        return f"{begun} {zone}"
+    until = f"{end:%H:%M}" if start.date() == end.date() else f"{end.day} {end:%b %H:%M}"
+    return f"{begun} to {until} {zone}"

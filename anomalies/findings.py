@@ -24,8 +24,9 @@ from anomalies.scoring import (
     severity,
 )
 from mlops import features
-from mlops.serving import Champion
+from mlops.serving import Champion, NoChampion
 from sensors.models import Sensor
+from sensors.presentation import zone_of
 from sensors.series import Series, to_datetime
 
 
@@ -64,11 +65,11 @@ PEAK_FIELDS = tuple(name for name in DRAFT_FIELDS if name not in {"start", "end"
 
 
 def drafts_of(
-    region: Region, scored: Scored, champion: Champion | None, policy: DetectionPolicy
+    region: Region, scored: Scored, served: Champion | NoChampion, policy: DetectionPolicy
 ) -> list[Draft]:
     """The anomalies of a region, oldest first; the first may continue `region.prefix`."""
     drafts = [
-        _draft(region, scored, found, champion, policy) for found in ranges(scored.scores, policy)
+        _draft(region, scored, found, served, policy) for found in ranges(scored.scores, policy)
     ]
     if region.prefix is not None and drafts:
         found = ranges(scored.scores, policy)[0]
@@ -91,7 +92,7 @@ def _draft(
     region: Region,
     scored: Scored,
     found: Range,
-    champion: Champion | None,
+    served: Champion | NoChampion,
     policy: DetectionPolicy,
 ) -> Draft:
     peak = found.peak
@@ -99,7 +100,7 @@ def _draft(
     judge = scored.judge_of(peak)
     row = scored.features[peak]
     shares = judge.contributions(row[np.newaxis])[0]
-    by_champion = champion is not None and scored.rungs[peak] == CHAMPION
+    champion = served if scored.rungs[peak] == CHAMPION else None
     series, at = region.stretch.series, region.stretch.first + peak
     low, high = features.expected(series.times, series.values, at)
     return _worded(
@@ -112,13 +113,16 @@ def _draft(
             severity=severity(float(scored.scores[peak])),
             nature=_nature(scored, peak, shares),
             detector="limits" if by_limits else judge.name,
-            model_name=champion.name if champion and by_champion else "",
-            model_version=champion.version if champion and by_champion else None,
+            model_name=champion.name if isinstance(champion, Champion) else "",
+            model_version=champion.version if isinstance(champion, Champion) else None,
             rung=RUNGS[scored.rungs[peak]],
             observed=float(region.stretch.values[peak]),
             expected_low=low,
             expected_high=high,
-            explanation={"contributions": explanation.contributions(shares, row)},
+            explanation={
+                "contributions": explanation.contributions(shares, row),
+                "rung_reason": served.reason if isinstance(served, NoChampion) else "",
+            },
             receipt=_receipt(region, scored, peak, policy),
         ),
         region.sensor,
@@ -135,14 +139,14 @@ def _worded(draft: Draft, sensor: Sensor) -> Draft:
     expected = None
     if draft.expected_low is not None and draft.expected_high is not None:
         expected = (draft.expected_low, draft.expected_high)
+    zone = zone_of(sensor.site.timezone)
     facts = explanation.Facts(
         name=sensor.external_id,
         unit=sensor.unit,
         observed=draft.observed,
         expected=expected,
-        start=draft.start,
-        end=draft.end,
-        score=draft.score,
+        start=draft.start.astimezone(zone),
+        end=draft.end.astimezone(zone),
         by_limits=draft.detector == "limits",
     )
     text = explanation.sentence(facts, draft.explanation["contributions"])

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import DateTimeField, F, Value
+from django.db.models.functions import Greatest
 
 from anomalies.models import DetectionLease
 from sensors.models import ScoringNote
@@ -21,8 +22,8 @@ ALONE_AFTER_ATTEMPTS = 2
 
 # One row a sensor, made when it is first noted; ON CONFLICT because two drains may meet.
 _MAKE_LEASES = """
-INSERT INTO anomalies_detectionlease (sensor_id, attempts, last_error, rung, rung_reason)
-SELECT DISTINCT sensor_id, 0, '', '', '' FROM sensors_scoringnote WHERE NOT held
+INSERT INTO anomalies_detectionlease (sensor_id, attempts, rung, rung_reason)
+SELECT DISTINCT sensor_id, 0, '', '' FROM sensors_scoringnote WHERE NOT held
 ORDER BY sensor_id
 ON CONFLICT (sensor_id) DO NOTHING
 """
@@ -84,9 +85,10 @@ def release(
     sensor_id: int, *, rung: str, reason: str, scored_until: datetime | None, now: datetime
 ) -> None:
     """Give a lease back after success, with what is worth knowing about the scoring."""
-    changes = {"rung": rung, "rung_reason": reason[:200]} if rung else {}
+    released = DetectionLease.objects.filter(sensor_id=sensor_id)
+    released.update(token=None, leased_until=None, attempts=0, scored_at=now)
+    if rung:
+        released.update(rung=rung, rung_reason=reason[:200])
     if scored_until is not None:
-        changes["scored_until"] = scored_until
-    DetectionLease.objects.filter(sensor_id=sensor_id).update(
-        token=None, leased_until=None, attempts=0, last_error="", scored_at=now, **changes
-    )
+        newest = Greatest("scored_until", Value(scored_until), output_field=DateTimeField())
+        released.update(scored_until=newest)

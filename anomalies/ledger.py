@@ -45,16 +45,16 @@ def replace(region: Region, drafts: Sequence[Draft], *, reason: str, now: dateti
     joined = bool(drafts) and region.prefix is not None and drafts[0].start == region.prefix.start
     standing = [a for a in region.standing if joined or a is not region.prefix]
     pairs = _matched(standing, drafts)
-    kept = {anomaly.pk for anomaly, _ in pairs if anomaly is not None}
+    kept = {match.pk for match, _ in pairs if match is not None}
     gone = [anomaly for anomaly in standing if anomaly.pk not in kept]
     for anomaly in gone:
         _withdraw(anomaly, reason=reason, now=now)
     changed = 0
-    for anomaly, draft in pairs:
-        if anomaly is not None:
-            grows = anomaly is region.prefix
-            changed += _update(anomaly, draft, grows=grows, reason=reason, now=now)
-    new = [_new(region, draft, now=now) for anomaly, draft in pairs if anomaly is None]
+    for match, draft in pairs:
+        if match is not None:
+            grows = match is region.prefix
+            changed += _update(match, draft, grows=grows, reason=reason, now=now)
+    new = [_new(region, draft, now=now) for match, draft in pairs if match is None]
     Anomaly.objects.bulk_create(new)
     return Change(created=len(new), changed=changed, withdrawn=len(gone))
 

@@ -55,7 +55,6 @@ class DetectionLease(models.Model):
     token = models.UUIDField(null=True)
     leased_until = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0, help_text="Failures since the last success.")
-    last_error = models.CharField(max_length=500, blank=True)
     rung = models.CharField(max_length=12, choices=Rung.choices, blank=True)
     rung_reason = models.CharField(max_length=200, blank=True, help_text="Why not a higher rung.")
     scored_until = models.DateTimeField(null=True)
@@ -213,7 +212,10 @@ class ValidationRule(models.Model):
     class Meta:
         ordering = ["priority", "name"]
         constraints = [
-            models.UniqueConstraint(fields=["site", "name"], name="rule_name_unique_in_site"),
+            # Rules for every site (NULL) count as of one site.
+            models.UniqueConstraint(
+                fields=["site", "name"], name="rule_name_unique_in_site", nulls_distinct=False
+            ),
             models.CheckConstraint(
                 condition=Q(adjustment__range=(-1, 1)), name="rule_adjustment_within_1"
             ),

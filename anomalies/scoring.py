@@ -153,10 +153,12 @@ def _blocks(stretch: Stretch, X: FloatArray, policy: DetectionPolicy) -> Judged:
 
 def _local_models(stretch: Stretch, policy: DetectionPolicy) -> Iterator[tuple[int, int, Detector]]:
     starts = block_start(stretch.times, policy)
-    begins = np.flatnonzero(np.r_[True, starts[1:] != starts[:-1]]) if len(starts) else []
+    is_first = np.ones(len(starts), dtype=bool)
+    is_first[1:] = starts[1:] != starts[:-1]
+    begins = np.flatnonzero(is_first).tolist()
     for begin, end in zip(begins, [*begins[1:], len(starts)], strict=True):
         known = int(np.searchsorted(stretch.series.times, starts[begin]))
-        yield int(begin), int(end), local_model(stretch.series[:known], policy)
+        yield begin, end, local_model(stretch.series[:known], policy)
 
 
 def local_model(history: Series, policy: DetectionPolicy) -> Detector:

@@ -8,6 +8,7 @@ enqueue, and have no use for the scientific libraries behind them.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import django_rq
 from django.utils import timezone
@@ -75,7 +76,7 @@ def sweep() -> None:
         run_validation()
 
 
-def _wake(queue_name: str, job: object) -> None:
+def _wake(queue_name: str, job: Callable[[], int]) -> None:
     queue = django_rq.get_queue(queue_name)
     try:
         if queue.connection.set(_flag(queue_name), 1, nx=True, ex=WAKE_UP_EXPIRES_SECONDS):

@@ -3,14 +3,18 @@
 Importing the scientific libraries takes seconds; done here, each job inherits them.
 """
 
+from typing import Any
+
+from rq.serializers import JSONSerializer
 from rq.worker import Worker
 
 from anomalies import detection, validation
-
-__all__ = ["PreloadedWorker"]
 
 PRELOADED = (detection, validation)
 
 
 class PreloadedWorker(Worker):
-    """rq's forking worker; importing this module is what it adds."""
+    """rq's forking worker; it reads JSON alone, since pickle would run what a job says."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{**options, "serializer": JSONSerializer})

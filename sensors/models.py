@@ -1,6 +1,9 @@
 """What was measured: sites, machines, sensors, their readings and what could not be accepted."""
 
+from zoneinfo import available_timezones
+
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
@@ -20,12 +23,23 @@ MAX_EXTERNAL_ID = 200
 KIND_CHOICES = [(name, name) for name in (*KINDS, OTHER.name)]
 
 
+def is_a_time_zone(name: str) -> None:
+    """Raises ValidationError for what is no name in the IANA database."""
+    if name not in available_timezones():
+        raise ValidationError(f"{name!r} is no time zone; Europe/Berlin is one.")
+
+
 class Site(models.Model):
     """The tenant boundary: users belong to sites, keys belong to a site, rows never cross."""
 
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=100)
-    timezone = models.CharField(max_length=64, default="UTC", help_text="IANA name.")
+    timezone = models.CharField(
+        max_length=64,
+        default="UTC",
+        validators=[is_a_time_zone],
+        help_text="IANA name, such as Europe/Berlin.",
+    )
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="sites", blank=True)
 
     objects = SiteQuerySet.as_manager()

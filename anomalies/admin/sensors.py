@@ -101,6 +101,6 @@ def scoring(sensor: Sensor) -> list[tuple[str, str]]:
     lines = [("rung", f"{lease.rung}: {presentation.RUNGS.get(lease.rung, '')}")]
     if lease.rung_reason:
         lines.append(("why not higher", lease.rung_reason))
-    if lease.last_error:
-        lines.append(("last failure", f"{lease.last_error} ({lease.attempts} so far)"))
+    if lease.attempts:
+        lines.append(("attempts since it was last scored", str(lease.attempts)))
     return lines

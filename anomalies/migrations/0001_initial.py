@@ -22,7 +22,6 @@ class Migration(migrations.Migration):
                 ('token', models.UUIDField(null=True)),
                 ('leased_until', models.DateTimeField(null=True)),
                 ('attempts', models.PositiveIntegerField(default=0, help_text='Failures since the last success.')),
-                ('last_error', models.CharField(blank=True, max_length=500)),
                 ('rung', models.CharField(blank=True, choices=[('limits', 'Limits'), ('statistical', 'Statistical'), ('local', 'Local'), ('champion', 'Champion')], max_length=12)),
                 ('rung_reason', models.CharField(blank=True, help_text='Why not a higher rung.', max_length=200)),
                 ('scored_until', models.DateTimeField(null=True)),
@@ -171,7 +170,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='validationrule',
-            constraint=models.UniqueConstraint(fields=('site', 'name'), name='rule_name_unique_in_site'),
+            constraint=models.UniqueConstraint(fields=('site', 'name'), name='rule_name_unique_in_site', nulls_distinct=False),
         ),
         migrations.AddConstraint(
             model_name='validationrule',

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anomalies import detection
+from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly, AnomalyRevision, DetectionLease
 from mlops import features, serving
 from mlops.detectors.local import fit_local
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 UNTIL = np.datetime64("2026-03-01T00:00", "us")
 PLAN = replace(DEFAULT_PLAN, slots=470, history=250)
-POLICY = detection.DetectionPolicy()
+POLICY = DetectionPolicy()
 SEEN = (
     "start",
     "peak",
@@ -203,7 +205,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(
     store(sensor, list(range(len(readings()))))
     scored = detection.score_stretches
 
-    def slow(*args: object) -> object:
+    def slow(*args: Any) -> object:
         DetectionLease.objects.filter(sensor=sensor).update(token=None)
         return scored(*args)
 

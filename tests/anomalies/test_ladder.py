@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from rest_framework.test import APIClient
 
+from anomalies.detection_policy import DetectionPolicy
 from anomalies.ladder import step
-from anomalies.scoring import DetectionPolicy
 from mlops import features
 from mlops.models import Promotion
 from sensors.models import SensorProfile

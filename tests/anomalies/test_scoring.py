@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from anomalies.detection_policy import DetectionPolicy
 from anomalies.scoring import (
     CHAMPION,
     LIMITS,
     LOCAL,
     STATISTICAL,
-    DetectionPolicy,
     Limits,
     Range,
     Stretch,
@@ -19,6 +19,7 @@ from anomalies.scoring import (
     severity,
 )
 from mlops import features
+from mlops.detectors.base import Detector
 from mlops.detectors.local import fit_local
 from sensors.generator import labelled_stream
 from sensors.series import Series
@@ -33,7 +34,7 @@ def make_series(seed: int = 100, faults: tuple[str, ...] = ("level_shift",)) -> 
     return Series(times, values, np.ones(len(values)))
 
 
-def make_champion() -> object:
+def make_champion() -> Detector:
     series = make_series(seed=107, faults=())
     return fit_local(features.compute(series.times, series.values, features.MIN_ROWS))
 
