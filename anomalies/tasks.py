@@ -15,6 +15,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 
 from anomalies.models import Anomaly
+from sensors import ledger, quarantine
 from sensors.models import ScoringNote
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,11 @@ def wake_detection() -> None:
 def wake_validation() -> None:
     """Ask a worker to look for anomalies that wait for validation."""
     _wake("validation", run_validation)
+
+
+def wake_sweep() -> None:
+    """Ask a worker to look at everything that waits, held notes included."""
+    _wake("detection", sweep, flag="sweep")
 
 
 def run_detection() -> int:
@@ -67,6 +73,8 @@ def sweep() -> None:
     """What the clock makes sure of: whatever waits in PostgreSQL is picked up."""
     from anomalies import detection
 
+    _awake("sweep")
+
     released = detection.release_held()
     if released:
         logger.info("%d notes released: their champion is back", released)
@@ -76,22 +84,30 @@ def sweep() -> None:
         run_validation()
 
 
-def _wake(queue_name: str, job: Callable[[], int]) -> None:
+def housekeeping() -> None:
+    """Forget what is past its retention: quarantined readings and answers to repeated requests."""
+    now = timezone.now()
+    logger.info("%d quarantined readings removed", quarantine.prune(now=now))
+    logger.info("%d answers removed from the ledger", ledger.prune(now=now))
+
+
+def _wake(queue_name: str, job: Callable[[], int | None], *, flag: str = "") -> None:
     queue = django_rq.get_queue(queue_name)
     try:
-        if queue.connection.set(_flag(queue_name), 1, nx=True, ex=WAKE_UP_EXPIRES_SECONDS):
+        waits = _flag(flag or queue_name)
+        if queue.connection.set(waits, 1, nx=True, ex=WAKE_UP_EXPIRES_SECONDS):
             queue.enqueue(job, result_ttl=60, failure_ttl=86_400)
     except RedisError as error:
         logger.warning("Redis is away (%s): the next sweep does this work", error)
 
 
-def _awake(queue_name: str) -> None:
+def _awake(flag: str) -> None:
     """Let the next wake-up through; before looking, so that nothing noted later is missed."""
     try:
-        django_rq.get_queue(queue_name).connection.delete(_flag(queue_name))
+        django_rq.get_connection("detection").delete(_flag(flag))
     except RedisError as error:
         logger.warning("Redis is away (%s)", error)
 
 
-def _flag(queue_name: str) -> str:
-    return f"smartmaint:wake:{queue_name}"
+def _flag(name: str) -> str:
+    return f"smartmaint:wake:{name}"

@@ -109,6 +109,9 @@ REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
 _QUEUE = {
     "URL": REDIS_URL,
     "DEFAULT_TIMEOUT": 600,
+    # The wake-up is sent inside a request: a Redis that hangs must not hold it up. Workers, which
+    # wait on purpose, raise the second one themselves.
+    "REDIS_CLIENT_KWARGS": {"socket_connect_timeout": 1, "socket_timeout": 2},
     # Pickle runs code on load; a queue that others can reach must not be able to.
     "SERIALIZER": "rq.serializers.JSONSerializer",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -51,7 +52,7 @@ def boss() -> Client:
     return signed_in(make_person(is_staff=True, is_superuser=True))
 
 
-def listed(client: Client, **query: object) -> list[int]:
+def listed(client: Client, **query: Any) -> list[int]:
     answer = client.get(reverse(LIST), query)
     assert answer.status_code == 200
     return [anomaly.pk for anomaly in answer.context["cl"].result_list]

@@ -117,7 +117,7 @@ def test_the_clean_run_finds_the_faults(rung: str) -> None:
 
 
 @settings(
-    max_examples=12,
+    max_examples=20,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -1,7 +1,7 @@
 """Detectors: one direction, one alarm level, each row for itself, and shares that explain."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from tests.mlops.makers import fitted, healthy, healthy_features
 MAKERS: dict[str, Callable[[], Detector]] = {
     "statistical": Statistical,
     "local": lambda: fit_local(healthy_features()[:500]),
-    **{name: (lambda name=name: fitted(name)) for name in CANDIDATES},
+    **{name: partial(fitted, name) for name in CANDIDATES},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -31,7 +32,7 @@ def signed_in(person: User) -> Client:
     return client
 
 
-def page(client: Client, name: str, *args: object, **query: object) -> str:
+def page(client: Client, name: str, *args: object, **query: Any) -> str:
     answer = client.get(reverse(f"admin:{name}", args=args), query)
     assert answer.status_code == 200
     return answer.content.decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,7 +21,7 @@ def series(values: list[float], rows: list[int] | None = None) -> Series:
     return Series(times, np.array(values), np.ones(len(values)))
 
 
-def drawn(values: Series, **more: object) -> str:
+def drawn(values: Series, **more: Any) -> str:
     return charts.draw(charts.Chart(values, unit="mm/s", zone=UTC, title="readings", **more))
 
 

@@ -57,7 +57,8 @@ class Clock:
     """Time that passes only by sleeping."""
 
     def __init__(self) -> None:
-        self.now, self.slept = 0.0, []
+        self.now = 0.0
+        self.slept: list[float] = []
 
     def __call__(self) -> float:
         return self.now

@@ -1,6 +1,7 @@
 """Live sensors: evenly paced, never the same time twice, faults only when asked for."""
 
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from sensors.simulation import Simulation
 START = np.datetime64("2026-05-04T12:00", "ms")
 
 
-def _rows(count: int, **changed: float) -> list:
-    asked = {"sensors": 5, "interval_s": 1.0, "seed": 100, **changed}
+def _rows(count: int, **changed: Any) -> list:
+    asked: dict[str, Any] = {"sensors": 5, "interval_s": 1.0, "seed": 100, **changed}
     return list(islice(Simulation(**asked).rows(START), count))
 
 

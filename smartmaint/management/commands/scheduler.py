@@ -31,7 +31,7 @@ class Scheduler(DjangoCronScheduler):
         due = [job for job in self.get_jobs() if job.should_run()]
         for job in due:
             queue = django_rq.get_queue(job.queue_name)
-            queue.enqueue(job.func, args=job.args, kwargs=job.kwargs, **job.job_options)
+            queue.enqueue(job.func_name, args=job.args, kwargs=job.kwargs, **job.job_options)
             job.set_enqueue_time(now)
         return due
 
