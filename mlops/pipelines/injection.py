@@ -69,17 +69,27 @@ def quality(detector: Detector, cases: Cases, *, rng: np.random.Generator) -> di
     found = peaks[is_fault] >= ALARM_LEVEL
     recall = float(found.mean())
     false_alarms = cases.false_alarms_a_reading(detector)
-    precision = recall / (recall + false_alarms * READINGS_A_FAULT) if recall else 0.0
+    precision = _precision(recall, false_alarms)
     low, high = bootstrap_interval(lambda rows: float(found[rows].mean()), len(found), rng=rng)
     return {
         "injected_recall": recall,
         "injected_recall_low": low,
         "injected_recall_high": high,
         "injected_precision": precision,
-        "injected_f1": 2 * precision * recall / (precision + recall) if recall else 0.0,
+        "injected_f1": f1(recall, false_alarms),
         "injected_average_precision": average_precision(peaks, is_fault),
         "false_alarms_per_1000_readings": 1000 * false_alarms,
     } | recall_by_sort(peaks, cases.sorts)
+
+
+def f1(recall: float, false_alarms: float) -> float:
+    """Of a share of faults found and false alarms per reading, one fault in READINGS_A_FAULT."""
+    precision = _precision(recall, false_alarms)
+    return 2 * precision * recall / (precision + recall) if recall else 0.0
+
+
+def _precision(recall: float, false_alarms: float) -> float:
+    return recall / (recall + false_alarms * READINGS_A_FAULT) if recall else 0.0
 
 
 def recall_by_sort(peaks: FloatArray, sorts: Sequence[str]) -> dict[str, float]:
