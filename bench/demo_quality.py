@@ -1,6 +1,6 @@
 """Detection on generated fleets through the production scoring path, without database or servers.
 
-    python bench/demo_quality.py --seeds 101-110 --judge tails
+    python -m bench.demo_quality --seeds 101-110 --judge tails
 
 Prints recall by sort of fault, recall and precision by kind, pooled over the seeds, and a line per
 seed. Seeds 1 to 20 are kept for the demo's own evaluation and refused here, so that nothing can be
@@ -64,7 +64,7 @@ def evaluation_of(fleet: Fleet, judge: str) -> Evaluation:
 
 
 def _alarms(streams: list[Stream], judge: str) -> Iterator[Alarm]:
-    champion = _champion(streams, judge) if judge in CANDIDATES else None
+    champion = champion_of(streams, judge) if judge in CANDIDATES else None
     policy = DetectionPolicy()
     if judge == "statistical":
         policy = replace(policy, local_rows=1_000_000)
@@ -83,7 +83,7 @@ def _stretch(stream: Stream) -> Stretch:
     return Stretch(Series(times, values, np.ones(len(times))), 0, limits)
 
 
-def _champion(streams: list[Stream], name: str) -> Detector:
+def champion_of(streams: list[Stream], name: str) -> Detector:
     """What `train anomaly` makes of the history of a kind's sensors."""
     older, newer = [], []
     for stream in streams:
