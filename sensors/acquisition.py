@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import transaction
+from django.db import connection, transaction
 
 from sensors import directory, ledger, profiles, quality, rejections, store
 from sensors.counters import count_readings
@@ -21,6 +21,12 @@ from sensors.signals import readings_ingested
 
 MAX_AHEAD = timedelta(minutes=10)
 BACKFILL_AGE = timedelta(days=1)
+
+# Arrays, not bulk_create: for the 20 sensors of a batch that takes half as long.
+_NOTE = """
+INSERT INTO sensors_scoringnote (sensor_id, since, until, reason, held, created_at)
+SELECT *, %s::text, false, now() FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[])
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,14 +186,13 @@ def _remember(stored: store.Columns, now: datetime) -> None:
     """Profiles, the durable note of what needs scoring, and the wake-up call after the commit."""
     readings, spans = profiles.by_sensor(stored)
     profiles.merge(readings, spans, now=now)
-    ScoringNote.objects.bulk_create(
-        ScoringNote(
-            sensor_id=int(readings.sensor_ids[start]),
-            since=to_datetime(readings.times[start]),
-            until=to_datetime(readings.times[end - 1]),
-        )
-        for start, end in zip(spans.starts, spans.ends, strict=True)
+    columns = (
+        readings.sensor_ids[spans.starts].tolist(),
+        [to_datetime(time) for time in readings.times[spans.starts]],
+        [to_datetime(time) for time in readings.times[spans.ends - 1]],
     )
+    with connection.cursor() as cursor:
+        cursor.execute(_NOTE, [ScoringNote.Reason.INGEST.value, *columns])
     # Robust: the readings are stored, so a queue that cannot be reached is no error of this call.
     transaction.on_commit(_wake_up, robust=True)
 

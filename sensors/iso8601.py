@@ -60,19 +60,25 @@ def parse_column(texts: Sequence[str]) -> TimeArray | None:
     array(['2026-01-02T03:04:05.000000', '2026-01-02T02:04:05.500000'],
           dtype='datetime64[us]')
     """
+    lengths = set(map(len, texts))
+    if not all(_SHORTEST <= length <= _LONGEST for length in lengths):
+        return None
+    times = _parse_alike(texts, *lengths) if len(lengths) == 1 else _parse_mixed(texts)
+    if times is None or not len(times):
+        return times
+    return times if times.min() >= EARLIEST and times.max() <= LATEST else None
+
+
+def _parse_mixed(texts: Sequence[str]) -> TimeArray | None:
     lengths = np.fromiter(map(len, texts), np.int64, count=len(texts))
     times = np.empty(len(texts), dtype="datetime64[us]")
-    for length in np.unique(lengths):
-        if not _SHORTEST <= length <= _LONGEST:
-            return None
-        rows = np.flatnonzero(lengths == length).tolist()
-        alike = texts if len(rows) == len(texts) else [texts[row] for row in rows]
-        found = _parse_alike(alike, int(length))
+    for length in np.unique(lengths).tolist():
+        rows = np.flatnonzero(lengths == length)
+        found = _parse_alike([texts[row] for row in rows.tolist()], length)
         if found is None:
             return None
         times[rows] = found
-    in_range = len(times) == 0 or (times.min() >= EARLIEST and times.max() <= LATEST)
-    return times if in_range else None
+    return times
 
 
 def _parse_alike(texts: Sequence[str], length: int) -> TimeArray | None:
