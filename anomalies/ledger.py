@@ -93,13 +93,15 @@ def _new(region: Region, draft: Draft, *, now: datetime) -> Anomaly:
 
 
 def _update(anomaly: Anomaly, draft: Draft, *, grows: bool, reason: str, now: datetime) -> int:
-    if _same(anomaly, draft):
+    same = _same(anomaly, draft)
+    if same and anomaly.receipt["window_sha256"] == draft.receipt["window_sha256"]:
         return 0
     before = _trace(anomaly)
     for name in DRAFT_FIELDS:
         setattr(anomaly, name, getattr(draft, name))
+    # Also when only its window changed: the readings before it are what it is validated by.
     anomaly.updated_at = anomaly.validation_due_at = now
-    if not grows:
+    if not (grows or same):
         anomaly.revision += 1
         _revise(anomaly, before, _trace(anomaly), reason=reason, now=now)
     # Only what detection owns: a review or a validation of the same row may be under way.

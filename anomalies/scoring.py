@@ -111,12 +111,9 @@ def score_stretches(
     """Score many sensors that share a champion (or have none), with one call of its model."""
     if not stretches:
         return []
-    computed = [features.compute(s.series.times, s.series.values, s.first) for s in stretches]
     if champion is None:
-        return [
-            _combine(stretch, X, policy, _blocks(stretch, X, policy))
-            for stretch, X in zip(stretches, computed, strict=True)
-        ]
+        return [_score_locally(stretch, policy) for stretch in stretches]
+    computed = [features.compute(s.series.times, s.series.values, s.first) for s in stretches]
     together = champion.score(np.concatenate(computed))
     parts = np.split(together, np.cumsum([len(X) for X in computed])[:-1])
     return [
@@ -139,37 +136,53 @@ def _by_champion(stretch: Stretch, X: FloatArray, champion: Detector, scores: Fl
     return scores, rungs, judges if young else judges[1:]
 
 
-def _blocks(stretch: Stretch, X: FloatArray, policy: DetectionPolicy) -> Judged:
+def _score_locally(stretch: Stretch, policy: DetectionPolicy) -> Scored:
     """A local model for each block of rows, the statistical rung where history is too short."""
+    learnt = _Learnt.of(stretch, policy)
+    X = learnt.rows(stretch.first, len(stretch.series))
     scores = np.empty(len(X))
     rungs = np.empty(len(X), np.int8)
     judges: list[tuple[int, Detector]] = []
-    for begin, end, judge in _local_models(stretch, policy):
+    for begin, end, known in _blocks(stretch, policy):
+        judge = learnt.model(known, policy)
         scores[begin:end] = judge.score(X[begin:end])
         rungs[begin:end] = STATISTICAL if isinstance(judge, Statistical) else LOCAL
         judges.append((begin, judge))
-    return scores, rungs, tuple(judges)
+    return _combine(stretch, X, policy, (scores, rungs, tuple(judges)))
 
 
-def _local_models(stretch: Stretch, policy: DetectionPolicy) -> Iterator[tuple[int, int, Detector]]:
+def _blocks(stretch: Stretch, policy: DetectionPolicy) -> Iterator[tuple[int, int, int]]:
+    """(first scored row, row after the last, readings known before) of each local model's block."""
     starts = block_start(stretch.times, policy)
     is_first = np.ones(len(starts), dtype=bool)
     is_first[1:] = starts[1:] != starts[:-1]
     begins = np.flatnonzero(is_first).tolist()
     for begin, end in zip(begins, [*begins[1:], len(starts)], strict=True):
-        known = int(np.searchsorted(stretch.series.times, starts[begin]))
-        yield begin, end, local_model(stretch.series[:known], policy)
+        yield begin, end, int(np.searchsorted(stretch.series.times, starts[begin]))
 
 
-def local_model(history: Series, policy: DetectionPolicy) -> Detector:
-    """The model of the local rung, from the readings before its block; statistical if too few."""
-    if len(history) < policy.local_rows:
-        return Statistical()
-    # Exactly the rows that the newest `local_train_rows` features depend on: however much more
-    # history the caller happens to hold, the model is the same.
-    history = history[-context_rows(policy, champion=False) :]
-    first = max(features.MIN_ROWS, len(history) - policy.local_train_rows)
-    return fit_local(features.compute(history.times, history.values, first))
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    """Features of the rows of a series from `since` on: those to score and those to learn from."""
+
+    since: int
+    X: FloatArray
+
+    @classmethod
+    def of(cls, stretch: Stretch, policy: DetectionPolicy) -> _Learnt:
+        block = block_start(stretch.times[:1], policy)
+        known = int(np.searchsorted(stretch.series.times, block)[0]) if len(block) else 0
+        since = max(0, min(stretch.first, known - policy.local_train_rows))
+        return cls(since, features.compute(stretch.series.times, stretch.series.values, since))
+
+    def rows(self, first: int, stop: int) -> FloatArray:
+        return self.X[first - self.since : stop - self.since]
+
+    def model(self, known: int, policy: DetectionPolicy) -> Detector:
+        """Of the newest of the `known` readings before a block; statistical if they are too few."""
+        if known < policy.local_rows:
+            return Statistical()
+        return fit_local(self.rows(max(features.MIN_ROWS, known - policy.local_train_rows), known))
 
 
 def _combine(stretch: Stretch, X: FloatArray, policy: DetectionPolicy, judged: Judged) -> Scored:
@@ -202,13 +215,9 @@ def score_again(
     """The score that `rung` gives to the first scored row of a stretch."""
     if rung == RUNGS[LIMITS]:
         return float(_breach(stretch)[0][0])
-    judge: Detector = Statistical()
-    if rung == RUNGS[CHAMPION] and champion is not None:
-        judge = champion
-    elif rung == RUNGS[LOCAL]:
-        block = block_start(stretch.times[:1], policy)[0]
-        known = int(np.searchsorted(stretch.series.times, block))
-        judge = local_model(stretch.series[:known], policy)
+    if rung == RUNGS[LOCAL]:
+        return float(_score_locally(stretch, policy).scores[0])
+    judge = champion if champion is not None and rung == RUNGS[CHAMPION] else Statistical()
     row = features.compute(stretch.series.times, stretch.series.values, stretch.first)[:1]
     return float(judge.score(row)[0])
 

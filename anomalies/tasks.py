@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import cache
 
 import django_rq
 from django.utils import timezone
 from redis.exceptions import RedisError
+from rq import Queue
 
 from anomalies.models import Anomaly
 from sensors import ledger, quarantine
@@ -92,7 +94,7 @@ def housekeeping() -> None:
 
 
 def _wake(queue_name: str, job: Callable[[], int | None], *, flag: str = "") -> None:
-    queue = django_rq.get_queue(queue_name)
+    queue = _queue(queue_name)
     try:
         waits = _flag(flag or queue_name)
         if queue.connection.set(waits, 1, nx=True, ex=WAKE_UP_EXPIRES_SECONDS):
@@ -104,9 +106,15 @@ def _wake(queue_name: str, job: Callable[[], int | None], *, flag: str = "") -> 
 def _awake(flag: str) -> None:
     """Let the next wake-up through; before looking, so that nothing noted later is missed."""
     try:
-        django_rq.get_connection("detection").delete(_flag(flag))
+        _queue("detection").connection.delete(_flag(flag))
     except RedisError as error:
         logger.warning("Redis is away (%s)", error)
+
+
+@cache
+def _queue(name: str) -> Queue:
+    """One connection pool a process: a new one for each wake-up would cost a batch milliseconds."""
+    return django_rq.get_queue(name)
 
 
 def _flag(name: str) -> str:

@@ -1,20 +1,28 @@
-"""The third rung: a small model of one sensor's own recent clean history. Pure."""
+"""The third rung: the statistical rung's levels, moved to what one sensor usually does. Pure.
+
+A sensor whose healthy readings jump, lean or repeat more than others' is given more room before it
+alarms, a calmer one less; within bounds, since a few hundred rows of one sensor say little about
+what happens once in ten thousand.
+"""
 
 from __future__ import annotations
 
 from typing import Self
 
-from mlops.detectors.base import Tail, occlusion, score_of_rarity, split_in_time
-from mlops.detectors.compress import Compress
-from mlops.detectors.mahalanobis import Mahalanobis
-from mlops.features import FEATURES
+import numpy as np
+
+from mlops.detectors.base import normalised
+from mlops.features import FEATURES, NOTABLE
 from sensors.series import FloatArray
 
 MIN_HISTORY_ROWS = 120
+_USUAL_SHARE = 0.99  # of the rows; the farthest may be faults nobody labelled
+_MARGIN = 1.5  # an alarm is this far beyond what is usual
+_LEAST, _MOST = 0.8, 2.0  # of the statistical rung's level
 
 
 class Local:
-    """Mahalanobis distance on one sensor; fitted in milliseconds, deterministic, never stored."""
+    """Fitted in microseconds, deterministic, never stored."""
 
     name = "local"
     features_ = FEATURES
@@ -23,20 +31,20 @@ class Local:
         """X: shape (n, d), oldest first, n >= MIN_HISTORY_ROWS; ValueError with fewer."""
         if len(X) < MIN_HISTORY_ROWS:
             raise ValueError(f"{len(X)} rows of history; a local model needs {MIN_HISTORY_ROWS}")
-        self.scale_ = Compress().fit(X)
-        older, newer = split_in_time(self.scale_.transform(X))
-        self.model_ = Mahalanobis().fit(older)
-        self.tail_ = Tail.learn(self.model_.distance(newer))
+        common = np.array([NOTABLE[name] for name in FEATURES])
+        own = _MARGIN * np.quantile(np.abs(X), _USUAL_SHARE, axis=0)
+        self.levels_ = np.clip(own, _LEAST * common, _MOST * common)
         return self
 
     def score(self, X: FloatArray) -> FloatArray:
-        return score_of_rarity(self.tail_.rarity(self._distance(X)))
+        largest = self._ratios(X).max(axis=1)
+        return np.asarray(largest / (1.0 + largest))
 
     def contributions(self, X: FloatArray) -> FloatArray:
-        return occlusion(self._distance, X)
+        return normalised(self._ratios(X) ** 2)
 
-    def _distance(self, X: FloatArray) -> FloatArray:
-        return self.model_.distance(self.scale_.transform(X))
+    def _ratios(self, X: FloatArray) -> FloatArray:
+        return np.asarray(np.abs(X) / self.levels_)
 
 
 def fit_local(X_history: FloatArray) -> Local:

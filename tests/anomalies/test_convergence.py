@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from anomalies import detection
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly, AnomalyRevision, DetectionLease
+from anomalies.validation import validate_due
 from mlops import features, serving
 from mlops.detectors.local import fit_local
 from mlops.serving import Champion, NoChampion
@@ -42,13 +43,17 @@ SEEN = (
     "model_name",
     "model_version",
     "observed",
+    "expected_low",
+    "expected_high",
+    "decision",
+    "confidence",
 )
 
 
 @cache
 def readings() -> Series:
     """470 readings of one sensor with a level shift and a spike, as they lie in the store."""
-    rng = np.random.default_rng(104)
+    rng = np.random.default_rng(107)
     stream = labelled_stream("pressure", ["level_shift", "spike"], until=UNTIL, rng=rng, plan=PLAN)
     times, values = stream.in_event_order()
     return Series(times, values, np.ones(len(values)))
@@ -82,10 +87,17 @@ def drain_all() -> None:
 
 
 def outcome(sensor: Sensor) -> list[tuple[object, ...]]:
-    """The standing anomalies, oldest first; scores compared to 1e-9."""
+    """The standing anomalies with what they were judged to be, oldest first; scores to 1e-9."""
+    while validate_due(now=NOW + timedelta(days=1)):
+        pass
     found = Anomaly.objects.standing().filter(sensor=sensor).order_by("start")
     return [
-        (*(getattr(a, name) for name in SEEN), round(a.score, 9), a.explanation["contributions"])
+        (
+            *(getattr(a, name) for name in SEEN),
+            round(a.score, 9),
+            a.explanation["contributions"],
+            a.receipt["window_sha256"],
+        )
         for a in found
     ]
 
