@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops import features
+from mlops.detectors.base import ALARM_LEVEL
+from mlops.detectors.statistical import Statistical
 from sensors.models import Reading, Sensor
 from sensors.series import FloatArray, Series, to_datetime64
 
 MAX_ROWS = 20_000  # of a sensor; older readings say less about how it runs now
+SUSPECT_ROWS = 12  # to each side of an alarm of the statistical rung
 SETTLED_ROWS = 144  # rows before the baseline has seen enough to learn from
 FIT, CALIBRATE = 0.5, 0.25  # of a sensor's settled rows, oldest first; the rest is held back
 
@@ -106,7 +109,20 @@ def history_of(sensor: Sensor, until: datetime, leave_out: Ranges = ()) -> Histo
         inside = (series.times >= to_datetime64(start)) & (series.times <= to_datetime64(end))
         usable &= ~inside
     X = features.compute(series.times, series.values)
+    usable &= ~_near(Statistical().score(X) >= ALARM_LEVEL)
     return History(sensor.pk, sensor.external_id, series, X, usable)
+
+
+def _near(alarmed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Alarmed rows and those within SUSPECT_ROWS of one.
+
+    Nobody has looked at most of what is stored. What the statistical rung alarms on may be a fault,
+    and a model that learns from faults takes them for usual.
+    """
+    if not alarmed.any():
+        return alarmed
+    window = np.ones(2 * SUSPECT_ROWS + 1)
+    return np.convolve(alarmed, window, mode="full")[SUSPECT_ROWS:][: len(alarmed)] > 0
 
 
 def _cut(history: History, share: float) -> int:

@@ -257,6 +257,9 @@ def _client() -> Iterator[MlflowClient]:
     # Read by MLflow at every request. One retry: an upload may meet a connection that went stale.
     os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "1"
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = str(max(_UPLOAD_TIMEOUT_S, int(_timeout_s())))
+    # What a run is called and how it went is told by the pipeline; links and notes hide it.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mlops import features
@@ -108,10 +109,10 @@ def _pair(
     times, values = history.series.times, history.series.values
     size, readings = FAULTS[sort].draw(rng)
     held = history.cuts[2]
-    last = len(values) - readings - _ROOM
-    if last <= held or not history.usable[held:].all():
+    firsts = _clean_starts(history.usable[held:], readings + _ROOM)
+    if not len(firsts):
         return
-    first = int(rng.integers(held, last))
+    first = held + int(rng.choice(firsts))
     start = max(0, first - features.CONTEXT_ROWS)
     stop = first + readings + _ROOM
     faulty = inject(
@@ -129,6 +130,13 @@ def _pair(
     within = (moved >= faulty.start) & (moved <= faulty.end)
     yield sort, features.compute(moved, changed, first=first - start)[within[first - start :]]
     yield "", history.X[first : first + readings]
+
+
+def _clean_starts(usable: NDArray[np.bool_], rows: int) -> NDArray[np.int_]:
+    """Where `rows` usable rows in a row begin, the last row but one at the latest."""
+    if len(usable) <= rows:
+        return np.zeros(0, dtype=int)
+    return np.flatnonzero(sliding_window_view(usable[:-1], rows).all(axis=1))
 
 
 def scales_of(times: TimeArray, values: FloatArray) -> Scales:

@@ -67,3 +67,19 @@ def test_injected_faults_are_found_and_healthy_readings_left_alone() -> None:
     assert found["false_alarms_per_1000_readings"] < 10
     assert found["injected_average_precision"] >= 0.9
     assert found["injected_recall_low"] <= found["injected_recall"] <= found["injected_recall_high"]
+
+
+def test_what_the_statistical_rung_alarms_on_is_not_learnt_from() -> None:
+    times, values = healthy(700, "pressure")
+    faulty = values.copy()
+    faulty[400:420] += 20 * np.std(values)
+    calm = datasets.history_of(stored(make_sensor(kind="pressure"), times, values), NOW)
+    history = datasets.history_of(stored(make_sensor(kind="pressure"), times, faulty), NOW)
+    assert not history.usable[400:420].any()
+    assert history.usable[:380].sum() > 300
+    assert calm.usable[400:420].all()
+    assert len(history.rows(144)) < len(calm.rows(144))
+
+
+def test_a_sensor_without_readings_has_an_empty_history() -> None:
+    assert len(datasets.history_of(make_sensor(kind="pressure"), NOW).usable) == 0
