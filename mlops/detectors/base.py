@@ -90,12 +90,6 @@ def normalised(parts: FloatArray) -> FloatArray:
     return np.asarray(np.divide(parts, total, out=even, where=total > 0))
 
 
-def split_in_time(X: FloatArray, share: float = 2 / 3) -> tuple[FloatArray, FloatArray]:
-    """The older rows to fit on, the newer ones to calibrate on."""
-    cut = int(len(X) * share)
-    return X[:cut], X[cut:]
-
-
 def occlusion(distance: Callable[[FloatArray], FloatArray], X: FloatArray) -> FloatArray:
     """Share of each feature in a distance, for any model.
 
