@@ -1,0 +1,66 @@
+"""JSON: an array of readings, or {"readings": […]}. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+from sensors.formats.batch import MAX_READINGS, Batch, FormatError, TooManyReadings
+from sensors.formats.objects import batch_of
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# A reading has at most this many brackets, braces and commas; a document with more cannot be one,
+# and parsing it could take thirty times its size in memory.
+_MAX_MARKS_PER_READING = 32
+_SMALL_BYTES = 5 * 2**20
+
+
+def from_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
+    """An array of readings, or {"readings": […]}. Of a key given twice the last one counts.
+
+    Raises FormatError when the document is not that; a bad row only rejects itself.
+    """
+    rows = _rows_of(_document(body, max_readings))
+    if len(rows) > max_readings:
+        raise TooManyReadings(max_readings)
+    return batch_of(rows)
+
+
+def _document(body: bytes, max_readings: int) -> Any:
+    if len(body) > _SMALL_BYTES:
+        marks = body.count(b"{") + body.count(b"[") + body.count(b",")
+        if marks > _MAX_MARKS_PER_READING * max_readings:
+            raise TooManyReadings(max_readings)
+    body = body.removeprefix(_BYTE_ORDER_MARK)
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        # NaN, Infinity, 1e999 and lone surrogates are no JSON but harm one row only.
+        return _lenient_document(body)
+
+
+def _lenient_document(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode("utf-8"), parse_int=_integer)
+    except UnicodeDecodeError as error:
+        raise FormatError("not_utf8", "the body is not UTF-8", error.start) from error
+    except json.JSONDecodeError as error:
+        raise FormatError("json_invalid", error.msg, error.pos) from error
+    except RecursionError as error:
+        raise FormatError("json_too_deep", "the JSON is nested too deeply") from error
+
+
+def _integer(digits: str) -> float:
+    """As int() where a float can hold it; a longer one takes int() quadratic time."""
+    return int(digits) if len(digits) < 300 else float(digits)
+
+
+def _rows_of(document: Any) -> list[Any]:
+    rows = document.get("readings") if isinstance(document, dict) else document
+    if not isinstance(rows, list):
+        raise FormatError(
+            "not_a_batch", 'the body must be an array of readings or {"readings": [...]}'
+        )
+    return rows
