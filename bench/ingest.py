@@ -1,107 +1,98 @@
-"""The acquisition agent from bytes to commit, against PostgreSQL's own COPY of the same rows."""
+"""Acquisition end to end over HTTP, beside COPY of the same rows, the naive way and InfluxDB.
+
+One gunicorn worker, one client with one connection. Every contender sends rows of its own; right
+after it the same rows go by COPY into an equal table, committed too, so that both tables grow alike
+and what else the machine does meets both.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import gc
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 import numpy as np
 import psycopg
 
-from bench.chunk_interval import DTYPE, HEADER, TRAILER
-from bench.readings import UNTIL, Feed, Sent, site
+from bench import influx, limit, web
+from bench.contenders import Contender, influxdb, introduce, naive, ours, posted
+from bench.readings import Feed
 from bench.report import Report
-from bench.timing import Stopwatch, measure
-from sensors import acquisition, directory, formats, profiles, store
-from sensors.models import Site
-from sensors.series import to_datetime
+from bench.timing import Measured, seconds
+from bench.wire import Wire, request
+from sensors.models import ScoringNote
 
-NOW = to_datetime(UNTIL)
-LARGE = 10_000
 # Readings a batch → rounds, and rounds with --fast.
-ROUNDS = {LARGE: (20, 4), 100: (100, 20), 1: (150, 30)}
-LIMIT = "binary COPY and commit of the same rows into an equal table"
-WATCHED: dict[str, tuple[Any, str]] = {
-    "parse": (formats, "from_json"),
-    "look up": (directory, "look_up"),
-    "judge": (acquisition, "_judge"),
-    "sort and dedupe": (store, "insert"),
-    "copy": (store, "_copy"),
-    "sort for the profiles": (profiles, "by_sensor"),
-    "profiles": (profiles, "merge"),
-    "notes": (acquisition, "_remember"),
-    "wake-up": (acquisition, "_wake_up"),
-}
-EQUAL_TABLE = """
-DROP TABLE IF EXISTS bench_reading;
-CREATE TABLE bench_reading (LIKE sensors_reading INCLUDING ALL);
-"""
-EQUAL_HYPERTABLE = """
-SELECT create_hypertable('bench_reading', by_range('time', INTERVAL '7 days'),
-    create_default_indexes => false)
-"""
+ROUNDS = {10_000: (20, 4), 100: (100, 20), 1: (300, 60)}
+FLEETS = 5
+EMPTY = "an empty view that knows who is calling"
+Times = dict[str, list[tuple[float, float]]]
 
 
 def run(report: Report, plain: psycopg.Connection, *, fast: bool) -> None:
-    plain.execute(EQUAL_TABLE)
-    if store.is_hypertable():
-        plain.execute(EQUAL_HYPERTABLE)
-    rounds = {n: each[fast] for n, each in ROUNDS.items()}
-    feed = Feed(
-        sum(n * (count + 1) for n, count in rounds.items()) + LARGE * (2 * rounds[LARGE] + 1)
-    )
-    for n in ROUNDS:
-        name = f"ingest, batches of {n:,}"
-        _compare(report, plain, name, [feed.take(n) for _ in range(rounds[n] + 1)])
-    full = [feed.take(LARGE, every_field=True) for _ in range(rounds[LARGE] + 1)]
-    _compare(report, plain, f"ingest, batches of {LARGE:,}, every field", full)
-    _where_the_time_goes(report, [feed.take(LARGE) for _ in range(rounds[LARGE])])
-    plain.execute("DROP TABLE bench_reading")
+    limit.make_table(plain)
+    with ExitStack() as held:
+        server = held.enter_context(web.serving())
+        wire, key = held.enter_context(Wire(server.port)), web.key()
+        contenders = [*ours(wire, key), naive(wire, key)]
+        if influx.is_installed():
+            port = held.enter_context(influx.serving())
+            contenders.append(influxdb(held.enter_context(Wire(port))))
+        feed = _feed(len(contenders), fast=fast)
+        introduce(wire, key, feed)
+        for n, rounds in ROUNDS.items():
+            times = _take_turns(plain, contenders, feed, n, rounds[fast])
+            _add(report, times, n)
+        _single(report, wire, key, feed, ROUNDS[1][fast])
+        report.facts["web worker, MiB"] = round(server.resident_mib())
 
 
-def _compare(report: Report, plain: psycopg.Connection, name: str, sent: list[Sent]) -> None:
-    """Each batch once through the agent, and once as ready bytes straight into the equal table."""
-    place, n = site(), len(sent[0].columns)
-    bodies = iter([one.body for one in sent])
-    ready = iter([packed(one.columns) for one in sent])
-    report.add(
-        measure(
-            name,
-            lambda: ingested(next(bodies), place, n),
-            lambda: copied(plain, next(ready)),
-            against=LIMIT,
-            readings=n,
-            rounds=len(sent) - 1,
-        )
-    )
+def _feed(contenders: int, *, fast: bool) -> Feed:
+    readings = sum(n * (rounds[fast] + 1) * (contenders + 1) for n, rounds in ROUNDS.items())
+    return Feed(readings, fleets=FLEETS, until=np.datetime64("now", "m").astype("datetime64[us]"))
 
 
-def ingested(body: bytes, place: Site, n: int) -> None:
-    receipt = acquisition.ingest(formats.from_json(body), site=place, source="bench", now=NOW)
-    assert receipt.accepted == n, receipt
+def _take_turns(
+    plain: psycopg.Connection, contenders: Sequence[Contender], feed: Feed, n: int, rounds: int
+) -> Times:
+    """(seconds of the contender, seconds of COPY of its rows) a round; the first round warms up."""
+    times: Times = defaultdict(list)
+    gc.collect()
+    for turn in range(rounds + 1):
+        forget_notes()
+        for one in contenders:
+            if turn % one.every:
+                continue
+            sent = feed.take(n)
+            ready = limit.packed(sent.columns)
+            pair = posted(one, sent), seconds(lambda ready=ready: limit.copied(plain, ready))
+            if turn:
+                times[one.name].append(pair)
+    return times
 
 
-def copied(plain: psycopg.Connection, ready: bytes) -> None:
-    columns = "sensor_id, time, value, quality, flags"
-    statement = f"COPY bench_reading ({columns}) FROM STDIN (FORMAT BINARY)"
-    with plain.cursor() as cursor, cursor.copy(statement) as copy:  # autocommit
-        copy.write(ready)
+def _add(report: Report, times: Times, n: int) -> None:
+    for name, pairs in times.items():
+        own, copy = zip(*pairs, strict=True)
+        report.add(Measured(f"{name}, batches of {n:,}", limit.COPY, n, own, copy))
+    ours_s = np.median([own for own, _ in times["JSON"]])
+    naive_s = np.median([own for own, _ in times["naive DRF"]])
+    report.facts[f"JSON by naive DRF, batches of {n:,}"] = round(float(naive_s / ours_s), 1)
 
 
-def packed(columns: store.Columns) -> bytes:
-    """The rows as COPY reads them, sorted by the primary key, which is the quickest order."""
-    ordered = columns.take(np.lexsort((columns.times, columns.sensor_ids)))
-    rows = np.zeros(len(ordered), DTYPE)
-    rows["fields"], rows["a"], rows["b"], rows["c"], rows["d"], rows["e"] = 5, 8, 8, 8, 4, 2
-    rows["sensor"], rows["value"] = ordered.sensor_ids, ordered.values
-    rows["time"] = (ordered.times - np.datetime64("2000-01-01", "us")).astype(np.int64)
-    rows["quality"] = ordered.quality
-    return HEADER + rows.tobytes() + TRAILER
+def _single(report: Report, wire: Wire, key: str, feed: Feed, rounds: int) -> None:
+    """One reading against an empty view of the same server, in turns."""
+    (endpoint, *_) = ours(wire, key)
+    empty = request("/bench/empty", b"[]", **web.headers(key, "application/json"))
+    pairs = [
+        (posted(endpoint, feed.take(1)), seconds(lambda: wire.send(empty)))
+        for _ in range(rounds + 1)
+    ]
+    own, nothing = zip(*pairs[1:], strict=True)
+    report.add(Measured("JSON, a single reading", EMPTY, 1, own, nothing))
 
 
-def _where_the_time_goes(report: Report, sent: list[Sent]) -> None:
-    place, watch = site(), Stopwatch()
-    with watch.watching(WATCHED):
-        for one in sent:
-            with watch.on("transaction and the rest"):
-                ingested(one.body, place, LARGE)
-    report.add_parts(f"ingest, batches of {LARGE:,}", watch.shares())
+def forget_notes() -> None:
+    """As detection would: what was noted is worked on and gone."""
+    ScoringNote.objects.all().delete()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import orjson
@@ -18,7 +20,7 @@ from sensors.series import FloatArray, TimeArray
 SEED = 101
 MINUTE = np.timedelta64(60_000_000, "us")
 UNTIL = np.datetime64("2026-05-04T00:00", "us")
-PLACES = tuple((f"{asset}.{kind}", kind) for _, asset, kinds in LAYOUT for kind in kinds)
+PLACES = tuple((asset, kind) for _, asset, kinds in LAYOUT for kind in kinds)
 
 
 def site() -> Site:
@@ -27,44 +29,66 @@ def site() -> Site:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One batch: the body of a POST, and the same readings as columns for the limit."""
+    """One batch: names, times as texts and columns, from which each format's body is made."""
 
-    body: bytes
+    names: list[str]
+    texts: list[str]
     columns: store.Columns
+
+    def as_json(self, *, every_field: bool = False) -> bytes:
+        """every_field: with kind, unit and quality too."""
+        rows: list[dict[str, Any]] = [
+            {"sensor": name, "time": text, "value": value} for name, text, value in self._rows()
+        ]
+        if every_field:
+            for row in rows:
+                kind = kind_named(row["sensor"].rpartition(".")[2])
+                row |= {"kind": kind.name, "unit": kind.unit, "quality": 0.98}
+        return orjson.dumps(rows)
+
+    def as_lines(self) -> bytes:
+        """Line protocol, times in milliseconds."""
+        millis = self.columns.times.astype("datetime64[ms]").astype(np.int64).tolist()
+        return "\n".join(
+            f"reading,sensor={name} value={value!r} {time}"
+            for (name, _, value), time in zip(self._rows(), millis, strict=True)
+        ).encode()
+
+    def _rows(self) -> Iterator[tuple[str, str, float]]:
+        return zip(self.names, self.texts, self.columns.values.tolist(), strict=True)
 
 
 class Feed:
-    """Twenty sensors, a reading a minute each, in the order of time; no reading comes twice."""
+    """A reading a minute of each sensor, in the order of time; no reading comes twice.
 
-    def __init__(self, readings: int) -> None:
-        minutes = -(-readings // len(PLACES))
-        times = UNTIL - MINUTE * np.arange(minutes, 0, -1)
-        values = [healthy(kind, times, seed=[SEED, i]) for i, (_, kind) in enumerate(PLACES)]
-        self._texts = np.datetime_as_string(times, unit="ms", timezone="UTC").repeat(len(PLACES))
-        self._times = times.repeat(len(PLACES))
+    fleets: of twenty sensors each. until: the time after the last reading.
+    """
+
+    def __init__(
+        self, readings: int, *, fleets: int = 1, until: np.datetime64 = UNTIL, rng: int = SEED
+    ) -> None:
+        places = [(f"{asset}-{fleet}", kind) for fleet in range(fleets) for asset, kind in PLACES]
+        self.names = [f"{asset}.{kind}" for asset, kind in places]
+        minutes = -(-readings // len(places))
+        times = until - MINUTE * np.arange(minutes, 0, -1)
+        values = [healthy(kind, times, seed=[rng, i]) for i, (_, kind) in enumerate(places)]
+        self._texts = np.datetime_as_string(times, unit="ms", timezone="UTC")
+        self._times = times
         self._values = np.stack(values, axis=1).ravel()
         self._at = 0
 
-    def take(self, n: int, *, every_field: bool = False) -> Sent:
-        """The next n readings. every_field: with kind, unit and quality too."""
-        rows = slice(self._at, self._at + n)
-        places = np.arange(rows.start, rows.stop) % len(PLACES)
+    def take(self, n: int) -> Sent:
+        """The next n readings."""
+        rows = np.arange(self._at, self._at + n)
+        minute, place = np.divmod(rows, len(self.names))
         values = self._values[rows]
-        assert len(values) == n
         self._at += n
-        document = [
-            {"sensor": PLACES[place][0], "time": text, "value": value}
-            for place, text, value in zip(
-                places.tolist(), self._texts[rows].tolist(), values.tolist(), strict=True
-            )
-        ]
-        if every_field:
-            for row, place in zip(document, places.tolist(), strict=True):
-                kind = kind_named(PLACES[place][1])
-                row |= {"kind": kind.name, "unit": kind.unit, "quality": 0.98}
         ones, none = np.ones(n), np.zeros(n, np.int16)
-        columns = store.Columns(places + 1, self._times[rows], values, ones, none)
-        return Sent(orjson.dumps(document), columns)
+        return Sent(
+            [self.names[at] for at in place.tolist()],
+            self._texts[minute].tolist(),
+            store.Columns(place + 1, self._times[minute], values, ones, none),
+        )
 
 
 def healthy(kind: str, times: TimeArray, *, seed: list[int]) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.timing import Measured
 
-_HEAD = ("", "own", "limit", "ratio", "quartiles", "the limit is")
+_HEAD = ("", "own", "p99", "limit", "ratio", "quartiles", "the limit is")
 
 
 class Report:
@@ -52,8 +52,8 @@ class Report:
 
 def _cells(line: Measured) -> tuple[str, ...]:
     low, high = line.quartiles
-    own, limit = (f"{s * 1e3:,.2f} ms" for s in (line.own_s, line.limit_s))
-    return line.name, own, limit, f"{line.ratio:.2f}", f"{low:.2f} to {high:.2f}", line.against
+    own, p99, limit = (f"{s * 1e3:,.2f} ms" for s in (line.own_s, line.p99_s, line.limit_s))
+    return line.name, own, p99, limit, f"{line.ratio:.2f}", f"{low:.2f} to {high:.2f}", line.against
 
 
 def _time(line: Measured) -> str:
@@ -69,9 +69,10 @@ def _fields(line: Measured) -> dict[str, Any]:
         "ratio": round(line.ratio, 3),
         "quartiles": [round(low, 3), round(high, 3)],
         "own_ms": round(line.own_s * 1e3, 4),
+        "own_p99_ms": round(line.p99_s * 1e3, 4),
         "limit_ms": round(line.limit_s * 1e3, 4),
         "readings": line.readings,
         "us_a_reading": round(line.own_s / line.readings * 1e6, 3),
-        "rounds": len(line.ratios),
+        "rounds": len(line.own_each),
         "limit": line.against,
     }

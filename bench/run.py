@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SECTIONS = ("ingest", "detect", "query")
+SECTIONS = ("ingest", "agent", "detect", "query")
 
 
 def main() -> None:
@@ -25,12 +25,13 @@ def main() -> None:
     report = Report()
     with own_place() as plain:
         # These import models, so they come after Django is set up.
-        from bench import detect, ingest, query
+        from bench import agent, detect, ingest, query
         from sensors import store
 
         report.facts = {"hypertable": store.is_hypertable(), "fast": options.fast}
         sections = {
             "ingest": lambda: ingest.run(report, plain, fast=options.fast),
+            "agent": lambda: agent.run(report, plain, fast=options.fast),
             "detect": lambda: detect.run(report, fast=options.fast),
             "query": lambda: query.run(report, plain, fast=options.fast),
         }

@@ -20,26 +20,38 @@ def nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A line of the table. Seconds are medians over the rounds, for a call about `readings`.
+    """A line of the table: a call about `readings`, and its limit, in seconds round by round.
 
-    ratios: the limit's time by ours, round by round; 1 is as fast as the limit, 0.5 takes twice as
-    long.
+    Both come from the same rounds. A ratio is the limit's time by ours: 1 is as fast as the limit,
+    0.5 takes twice as long.
     """
 
     name: str
     against: str
     readings: int
-    own_s: float
-    limit_s: float
-    ratios: tuple[float, ...]
+    own_each: tuple[float, ...]
+    limit_each: tuple[float, ...]
+
+    @property
+    def own_s(self) -> float:
+        return float(np.median(self.own_each))
+
+    @property
+    def limit_s(self) -> float:
+        return float(np.median(self.limit_each))
 
     @property
     def ratio(self) -> float:
         return self.limit_s / self.own_s
 
     @property
+    def p99_s(self) -> float:
+        return float(np.quantile(self.own_each, 0.99))
+
+    @property
     def quartiles(self) -> tuple[float, float]:
-        low, high = np.quantile(self.ratios, [0.25, 0.75])
+        ratios = np.array(self.limit_each) / np.array(self.own_each)
+        low, high = np.quantile(ratios, [0.25, 0.75])
         return float(low), float(high)
 
 
@@ -62,15 +74,8 @@ def measure(
         own_s = seconds(own)
         before_limit()
         pairs.append((own_s, seconds(limit)))
-    own_each, limit_each = np.array(pairs[1:]).T
-    return Measured(
-        name,
-        against,
-        readings,
-        own_s=float(np.median(own_each)),
-        limit_s=float(np.median(limit_each)),
-        ratios=tuple((limit_each / own_each).tolist()),
-    )
+    own_each, limit_each = zip(*pairs[1:], strict=True)
+    return Measured(name, against, readings, own_each, limit_each)
 
 
 def seconds(call: Callable[[], object]) -> float:
