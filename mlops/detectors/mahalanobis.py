@@ -45,12 +45,18 @@ class Mahalanobis(BaseEstimator):  # type: ignore[misc] # scikit-learn has no ty
         self.whitening_ = np.linalg.cholesky(covariance.precision_)
 
     def _distance(self, X: FloatArray) -> FloatArray:
-        # Sums in a fixed order: a matrix product rounds differently for other batch sizes.
-        centred = (X - self.centre_) / self.width_
-        total = np.zeros(len(X))
-        for column in self.whitening_.T:
-            part = np.zeros(len(X))
-            for feature, weight in enumerate(column):
-                part += centred[:, feature] * weight
-            total += part * part
-        return np.asarray(np.sqrt(total))
+        return ordered_distance((X - self.centre_) / self.width_, self.whitening_)
+
+
+def ordered_distance(centred: FloatArray, whitening: FloatArray) -> FloatArray:
+    """Length of each row, shape (n, d), after whitening, shape (d, d); sums in a fixed order.
+
+    A matrix product rounds differently for other batch sizes.
+    """
+    total = np.zeros(len(centred))
+    for column in whitening.T:
+        part = np.zeros(len(centred))
+        for feature, weight in enumerate(column):
+            part += centred[:, feature] * weight
+        total += part * part
+    return np.asarray(np.sqrt(total))

@@ -1,0 +1,198 @@
+"""The joint behaviour of a machine's sensors: how far their recent means are from usual. Pure.
+
+A fault that moves four sensors a little is plain to see in their joint distance and in none of them
+alone. Three things make that distance hold beyond the rows it was fitted on:
+
+- **A sensor is judged against a reference as steady as itself.** The variance of a trailing mean
+  over that of single rows says which share of a sensor's movement is slow wandering (1 for a random
+  walk, 0 for white noise). Of a steady sensor the level counts; of a wandering one, such as the
+  temperature of a tank, the change against its own mean a while ago.
+- **What is known from few independent rows is believed less.** Deviations become normal scores
+  through a Student t with as many degrees of freedom as the sensor has independent rows.
+- **What is usual is measured on rows left out.** Each quarter of the fitting rows is judged by a
+  fit of the other three; the alarm begins where such held-back distances would come once in two
+  stretches as long as that.
+
+Sources: Ledoit & Wolf (2004) for the covariance; the variance-ratio statistic is Lo & MacKinlay's
+(1988); block cross-validation of dependent data, Burman, Chow & Nolan (1994).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+from sklearn.covariance import LedoitWolf
+
+from mlops.detectors.base import ALARM_RARITY, normalised, score_of_rarity
+from mlops.detectors.mahalanobis import ordered_distance
+from sensors.series import FloatArray
+
+MIN_FIT_ROWS = 120
+WINDOWS = 20  # trailing means that fit side by side into the fitting rows
+REFERENCES = 4  # and reference stretches
+FOLDS = 4
+# Held-back distances that large come once in this many stretches as long as the fitting rows.
+STRETCHES_PER_ALARM = 2
+_STILL = 1e-9  # of a sensor's magnitude; one that never moved has this much width
+_LEAST_FREEDOM = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What one fit learnt; arrays of shape (k,) for k sensors, `whitening` (k, k)."""
+
+    centre: FloatArray
+    width: FloatArray
+    wandering: FloatArray
+    offset: FloatArray
+    spread: FloatArray
+    freedom: FloatArray
+    whitening: FloatArray
+
+
+class Joint:
+    """One machine's sensors on one time grid; `score` needs `context_rows_` rows before the first.
+
+    directions: shape (k,); 1 where only a rise is a fault, -1 where only a fall is, 0 for both;
+    None is 0 for all.
+    """
+
+    name = "joint"
+
+    def __init__(self, directions: FloatArray | None = None) -> None:
+        self.directions = directions
+
+    def fit(self, X: FloatArray) -> Self:
+        """X: shape (n, k), oldest first, n >= MIN_FIT_ROWS, of a time known to be normal.
+
+        NaN marks what is missing. Raises ValueError with too few rows that are complete.
+        """
+        complete = int((~np.isnan(X).any(axis=1)).sum())
+        if complete < MIN_FIT_ROWS:
+            raise ValueError(f"{complete} complete rows; a joint model needs {MIN_FIT_ROWS}")
+        self.window_ = len(X) // WINDOWS
+        self.reference_ = len(X) // REFERENCES
+        self.context_rows_ = self.window_ + 2 * self.reference_
+        self.usual_ = self._usual(X, np.ones(len(X), dtype=bool))
+        held_back = np.log(self._held_back(X))
+        self.log_mean_, self.log_sd_ = float(held_back.mean()), float(held_back.std())
+        return self
+
+    def distance(self, X: FloatArray) -> FloatArray:
+        """Shape (n,), above 0; NaN in the first rows, which lack context."""
+        return self._distance(X, self.usual_)
+
+    def score(self, X: FloatArray) -> FloatArray:
+        """Shape (n,), in [0, 1); ALARM_LEVEL and above is an alarm, 0 where context lacks."""
+        far = (np.log(self.distance(X)) - self.log_mean_) / self.log_sd_
+        rarity = -norm.logsf(far) / np.log(10.0)
+        # On the scale of the other detectors, whose alarm begins at ALARM_RARITY.
+        per_stretch = ALARM_RARITY / np.log10(WINDOWS * STRETCHES_PER_ALARM)
+        return np.nan_to_num(score_of_rarity(rarity * per_stretch), nan=0.0)
+
+    def contributions(self, X: FloatArray) -> FloatArray:
+        """Shape (n, k), not negative, each row sums to 1: which sensors the distance is owed to."""
+        return normalised(np.nan_to_num(self._normal_scores(X, self.usual_)) ** 2)
+
+    def expected(self, X: FloatArray) -> FloatArray:
+        """Shape (n, k), in the sensors' units: where each trailing mean was to be expected."""
+        usual = self.usual_
+        reference = self._reference(self._standardised(X, usual))
+        return np.asarray((usual.offset + usual.wandering * reference) * usual.width + usual.centre)
+
+    def observed(self, X: FloatArray) -> FloatArray:
+        """Shape (n, k), in the sensors' units: the trailing means that were judged."""
+        return trailing_mean(X, self.window_)
+
+    def _usual(self, X: FloatArray, chosen: NDArray[np.bool_]) -> Usual:
+        """Learn from the chosen rows, shape (n,) of bool; the others still serve as context."""
+        centre = np.nanmean(X[chosen], axis=0)
+        width = np.nanstd(X[chosen], axis=0) + _STILL * (1.0 + np.abs(centre))
+        Z = (X - centre) / width
+        means = trailing_mean(Z, self.window_)
+        settled = chosen & (np.arange(len(X)) >= self.window_)
+        ratio = (
+            np.nanvar(means[settled], axis=0)
+            * self.window_
+            / (np.nanvar(Z[chosen], axis=0) + _STILL)
+        )
+        wandering = np.clip((ratio - 1) / (self.window_ - 1), 0.0, 1.0)
+        moved = means - wandering * self._reference(Z)
+        judged = settled & (np.arange(len(X)) >= self.window_ + self.reference_)
+        independent = chosen.sum() / np.maximum(ratio, 1.0)
+        usual = Usual(
+            centre=centre,
+            width=width,
+            wandering=wandering,
+            offset=np.nanmean(moved[judged], axis=0),
+            spread=(np.nanstd(moved[judged], axis=0) + _STILL) * np.sqrt(1 + 1 / independent),
+            freedom=np.maximum(independent, _LEAST_FREEDOM),
+            whitening=np.eye(X.shape[1]),
+        )
+        scores = self._normal_scores(X, usual, both_ways=True)[judged]
+        scores = scores[~np.isnan(scores).any(axis=1)]
+        covariance = LedoitWolf(assume_centered=True).fit(scores)
+        return replace(usual, whitening=np.linalg.cholesky(covariance.precision_))
+
+    def _held_back(self, X: FloatArray) -> FloatArray:
+        """Distances of the fitting rows to both sides, each by a fit of the other folds."""
+        first, rows = self.window_ + self.reference_, np.arange(len(X))
+        edges = np.linspace(first, len(X), FOLDS + 1).astype(int)
+        distances = []
+        for start, end in pairwise(edges):
+            # A trailing mean just after the fold still contains rows of it.
+            others = (rows < start - self.window_) | (rows >= end + self.window_)
+            distances.append(self._distance(X, self._usual(X, others), both_ways=True)[start:end])
+        joined = np.concatenate(distances)
+        return joined[np.isfinite(joined)]
+
+    def _distance(self, X: FloatArray, usual: Usual, *, both_ways: bool = False) -> FloatArray:
+        scores = self._normal_scores(X, usual, both_ways=both_ways)
+        distance = ordered_distance(np.nan_to_num(scores), usual.whitening)
+        # A sensor that says nothing adds nothing; where all are silent nothing is known.
+        return np.where(np.isnan(scores).all(axis=1), np.nan, distance + _STILL)
+
+    def _normal_scores(self, X: FloatArray, usual: Usual, *, both_ways: bool = False) -> FloatArray:
+        Z = self._standardised(X, usual)
+        moved = trailing_mean(Z, self.window_) - usual.wandering * self._reference(Z)
+        t = (moved - usual.offset) / usual.spread
+        scores = np.sign(t) * np.sqrt((usual.freedom + 1) * np.log1p(t * t / usual.freedom))
+        if self.directions is None or both_ways:
+            return np.asarray(scores)
+        wrong_way = scores * self.directions < 0
+        return np.where(wrong_way, 0.0, scores)
+
+    def _standardised(self, X: FloatArray, usual: Usual) -> FloatArray:
+        return np.asarray((X - usual.centre) / usual.width)
+
+    def _reference(self, Z: FloatArray) -> FloatArray:
+        """The trailing mean as it was one reference stretch ago; 0, the centre, before that."""
+        means = trailing_mean(Z, self.reference_)
+        earlier = np.zeros_like(Z)
+        earlier[self.reference_ :] = means[: -self.reference_ or None]
+        return np.nan_to_num(earlier)
+
+
+def trailing_mean(X: FloatArray, window: int) -> FloatArray:
+    """Mean of the known values among the last `window` rows, itself included: shape (n, k).
+
+    NaN where fewer than half of the rows so far, or of the window, are known. Rows are added in a
+    fixed order, so a row's mean has the same bits whatever stands before or after its window.
+
+    >>> trailing_mean(np.array([[1.0], [3.0], [np.nan], [7.0]]), 2).ravel()
+    array([1., 2., 3., 7.])
+    """
+    known = ~np.isnan(X)
+    values = np.where(known, X, 0.0)
+    total, count = np.zeros_like(values), np.zeros_like(values)
+    for back in range(min(window, len(X)) - 1, -1, -1):
+        total[back:] += values[: len(X) - back]
+        count[back:] += known[: len(X) - back]
+    rows = np.minimum(np.arange(1, len(X) + 1), window)[:, None]
+    means = np.full(X.shape, np.nan)
+    return np.asarray(np.divide(total, count, out=means, where=count * 2 >= rows))
