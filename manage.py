@@ -2,11 +2,17 @@
 """Django's command line for smartmaint."""
 
 import os
+import secrets
 import sys
+
+WITHOUT_SERVERS = {"backtest"}  # reads and writes files alone, and runs where nothing is set up
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "smartmaint.settings")
+    if WITHOUT_SERVERS.intersection(sys.argv[1:3]):
+        os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
+        os.environ.setdefault("DATABASE_URL", "postgresql://no-server.invalid/none")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

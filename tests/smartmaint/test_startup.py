@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-HEAVY = ("mlflow", "sklearn", "scipy", "pandas", "lightgbm", "boto3", "matplotlib", "skops")
+HEAVY = (
+    "mlflow",
+    "sklearn",
+    "scipy",
+    "pandas",
+    "lightgbm",
+    "boto3",
+    "matplotlib",
+    "skops",
+    "numba",
+)
 PROGRAM = f"""
 import sys
 from smartmaint.wsgi import application

@@ -1,0 +1,108 @@
+"""What detection would have said of the readings in a file, at the time."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from anomalies import tables
+from anomalies.tables import TableError
+from sensors.kinds import KINDS
+
+EPILOG = """\
+IN is a CSV file (.csv, or .csv.gz) or a folder of them, with a header and , ; or tab between cells:
+  time,value                 one sensor
+  sensor,time,value          several sensors, each judged by itself
+  time and several numbers   the sensors of one asset, judged together
+Times are ISO 8601 (UTC without a zone) or seconds since 1970, and go forward. An empty cell or NaN
+is a gap. Columns named anomaly, changepoint, label or score are known answers: they are carried
+along and never read.
+
+OUT repeats the rows in order and adds
+  score    0 to 1: how rare the row is among those before it
+  anomaly  1 where score reaches 0.5, which is how an alarm begins; else 0
+A row's score depends on the rows before it alone.
+
+Exit status: 0 when all was judged; 1 when a file could not be (the others still are).
+"""
+
+
+class Command(BaseCommand):
+    help = "Judge the readings of IN as production detection does, causally and without a database."
+    requires_system_checks = ()
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        kwargs["formatter_class"] = RawDescriptionHelpFormatter
+        return super().create_parser(prog_name, subcommand, epilog=EPILOG, **kwargs)
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("source", metavar="IN", type=Path, help="a CSV file, or a folder")
+        parser.add_argument("--out", type=Path, required=True, help="a file, or a folder for IN's")
+        parser.add_argument("--kind", choices=KINDS, help="of the sensors; brings physical limits")
+        parser.add_argument(
+            "--warmup",
+            type=_rows,
+            metavar="N",
+            help="rows at the start of each sensor that are only learnt from; alarms are as many "
+            "as its length allows, and as with 600 rows where it is not given",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        pairs = _pairs(options["source"], options["out"])
+        failed = 0
+        for source, out in tqdm(pairs, unit="file", disable=None if len(pairs) > 1 else True):
+            try:
+                self._judge(source, out, options)
+            except (TableError, OSError) as error:
+                failed += 1
+                tqdm.write(f"{source}: {error}", file=self.stderr, end="")
+        if failed:
+            raise CommandError(f"{failed} of {len(pairs)} files could not be judged.")
+
+    def _judge(self, source: Path, out: Path, options: dict[str, Any]) -> None:
+        # The detectors load their compiled code: --help need not wait for it.
+        from anomalies.backtest import scores_of
+        from mlops.detectors.base import ALARM_LEVEL
+
+        table = tables.read(source)
+        for doubt in table.doubts:
+            tqdm.write(f"{source}: {doubt}", file=self.stderr, end="")
+        with tqdm(total=len(table), unit="row", desc=source.name, leave=False, disable=None) as bar:
+            scores = scores_of(
+                table,
+                kind=options["kind"],
+                warmup=options["warmup"],
+                on_rows=bar.update,
+            )
+        alarms = scores >= ALARM_LEVEL
+        tables.write(out, table, scores, alarms)
+        tqdm.write(
+            f"{source}: {len(table):,} rows, {int(alarms.sum())} anomalous", self.stdout, end=""
+        )
+
+
+def _rows(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is not a number of rows, 1 or more")
+    return int(text)
+
+
+def _pairs(source: Path, out: Path) -> list[tuple[Path, Path]]:
+    """Each file to read and where its scores go; CommandError when there is none, or no place."""
+    if source.is_file():
+        target = out / source.name if out.is_dir() else out
+        if target.resolve() == source.resolve():
+            raise CommandError(f"{out} is the file to read; name another.")
+        return [(source, target)]
+    if not source.is_dir():
+        raise CommandError(f"There is no file or folder {source}.")
+    if out.is_file() or source.resolve() in (out.resolve(), *out.resolve().parents):
+        raise CommandError(f"--out must be a folder outside of {source}.")
+    found = sorted(p for p in source.rglob("*") if p.name.endswith((".csv", ".csv.gz")))
+    if not found:
+        raise CommandError(f"There is no .csv or .csv.gz file in {source}.")
+    return [(path, out / path.relative_to(source)) for path in found]

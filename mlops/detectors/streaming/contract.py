@@ -1,0 +1,95 @@
+"""What a detector of streams promises, and how its state is kept. Pure.
+
+A fold reads the readings of one sensor in event order, one after the other, and says of each how
+rare it is given those before it. Its memory is bounded. Folding a stream at once or in any pieces
+gives the same bits, also when the state is saved and loaded between the pieces.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensors.series import FloatArray, TimeArray
+
+LARGEST = 1e150  # a difference of two larger ones could overflow
+
+State = dict[str, NDArray[Any]]
+"""Named arrays of fixed shapes: all that a fold knows of the past."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """A piece of one sensor's stream, in event order, without gaps in it.
+
+    values: float64, finite, within ±LARGEST, in the sensor's unit; seconds: of the day in UTC,
+    float64. Both of shape (n,).
+    """
+
+    values: FloatArray
+    seconds: FloatArray
+
+    @classmethod
+    def of(cls, times: TimeArray, values: FloatArray) -> Readings:
+        """values must hold no NaN; who has gaps leaves them out.
+
+        >>> Readings.of(np.array(["2026-01-02T00:01"], "datetime64[us]"), np.array([7.0])).seconds
+        array([60.])
+        """
+        micros = times.astype("datetime64[us]").astype(np.int64)
+        seconds = (micros // 1_000_000 % 86_400).astype(float)
+        return cls(np.clip(values, -LARGEST, LARGEST).astype(float), seconds)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class Fold(Protocol):
+    """One view of a stream."""
+
+    @property
+    def name(self) -> str: ...
+
+    def start(self) -> State:
+        """Of a stream of which nothing was read."""
+        ...
+
+    def advance(self, state: State, readings: Readings) -> FloatArray:
+        """How far each reading lies from all before it, shape (n,), not negative; moves `state`.
+
+        The unit is the fold's own: only the order of the distances of one stream has a meaning.
+        """
+        ...
+
+
+def copied(state: State) -> State:
+    return {name: array.copy() for name, array in state.items()}
+
+
+def dumped(state: State) -> bytes:
+    """A state as bytes; `loaded` gives it back to the bit. Nothing in it can run."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **state)
+    return buffer.getvalue()
+
+
+def loaded(data: bytes) -> State:
+    """ValueError when the bytes are no state."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def prefixed(prefix: str, state: State) -> State:
+    """The state of a part under names of its own in the state of the whole."""
+    return {f"{prefix}.{name}": array for name, array in state.items()}
+
+
+def part(prefix: str, state: Mapping[str, NDArray[Any]]) -> State:
+    """What `prefixed` put in: the same arrays, not copies."""
+    start = f"{prefix}."
+    return {name[len(start) :]: state[name] for name in state if name.startswith(start)}

@@ -1,0 +1,221 @@
+"""Detectors that fold over a stream: exact prefixes, bounded memory, one meaning of a score."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlops.detectors.base import ALARM_LEVEL
+from mlops.detectors.streaming import novelty, peaks, rarity
+from mlops.detectors.streaming.alarm import Alarm, score_of
+from mlops.detectors.streaming.asset import EachSensor
+from mlops.detectors.streaming.contract import State, dumped, loaded
+from mlops.detectors.streaming.core import Core, Judged
+
+START = np.datetime64("2026-01-01T00:00", "us")
+STEP = np.timedelta64(600, "s")
+DETECTORS: dict[str, Callable[[], Core | EachSensor]] = {
+    "core": lambda: Core(Alarm(warmup=100)),
+    "each sensor": lambda: EachSensor(("a", "b"), Alarm(warmup=100)),
+}
+
+
+def times_of(rows: int) -> np.ndarray:
+    return START + np.arange(rows) * STEP
+
+
+def stream(rows: int, *, seed: int = 1) -> np.ndarray:
+    """A day's course with noise, some gaps, a stuck stretch, a level change and spikes."""
+    rng = np.random.default_rng(seed)
+    values = 50 + 5 * np.sin(np.arange(rows) * 2 * np.pi / 144) + rng.normal(0, 0.5, rows)
+    values[rows // 2 : rows // 2 + 20] = values[rows // 2]
+    values[3 * rows // 4 :] += 3
+    values[rng.integers(0, rows, 5)] += 30
+    values[rng.integers(0, rows, rows // 50)] = np.nan
+    return values
+
+
+def values_for(name: str, rows: int) -> np.ndarray:
+    one = stream(rows)
+    return np.column_stack([one, stream(rows, seed=2)]) if name == "each sensor" else one
+
+
+def whole(detector: Core | EachSensor, values: np.ndarray) -> Judged:
+    return detector.fold(detector.start(), times_of(len(values)), values)[1]
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("cut", [1, 99, 101, 640, 1_399])
+def test_what_comes_later_changes_no_bit(name: str, cut: int):
+    values = values_for(name, 1_500)
+    all_of_it, before = whole(DETECTORS[name](), values), whole(DETECTORS[name](), values[:cut])
+    np.testing.assert_array_equal(before.scores, all_of_it.scores[:cut])
+    np.testing.assert_array_equal(before.rarities, all_of_it.rarities[:cut])
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_state_saved_between_any_readings_goes_on_to_the_bit(name: str):
+    detector, values = DETECTORS[name](), values_for(name, 900)
+    expected = whole(detector, values)
+    state, scores = detector.start(), []
+    for begin, end in ((0, 0), (0, 1), (1, 2), (2, 300), (300, 301), (301, 900)):
+        state = loaded(dumped(state))
+        state, judged = detector.fold(state, times_of(900)[begin:end], values[begin:end])
+        scores.append(judged.scores)
+    np.testing.assert_array_equal(np.concatenate(scores), expected.scores)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_folding_leaves_the_given_state_as_it_was(name: str):
+    detector, values = DETECTORS[name](), values_for(name, 400)
+    state, _ = detector.fold(detector.start(), times_of(400)[:200], values[:200])
+    before = dumped(state)
+    detector.fold(state, times_of(400)[200:], values[200:])
+    assert dumped(state) == before
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_memory_does_not_grow(name: str):
+    detector = DETECTORS[name]()
+    values = values_for(name, 20_000)
+    values[~np.isnan(values)] += np.random.default_rng(3).normal(size=(~np.isnan(values)).sum())
+
+    def size(state: State) -> int:
+        return sum(array.nbytes for array in state.values())
+
+    begun = detector.start()
+    state, _ = detector.fold(begun, times_of(20_000), values)
+    assert size(state) == size(begun)
+    assert {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in begun.items()}
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_every_view_is_named(name: str):
+    detector = DETECTORS[name]()
+    judged = whole(detector, values_for(name, 50))
+    assert judged.rarities.shape == (50, len(detector.features_))
+
+
+def test_a_constant_stream_never_alarms_and_the_first_change_does():
+    values = np.full(2_000, 7.0)
+    assert not whole(Core(), values).alarms.any()
+    values[1_500] = 7.5
+    assert np.flatnonzero(whole(Core(), values).alarms).tolist() == [1_500]
+
+
+def test_gaps_score_nothing_and_are_not_learnt_from():
+    values = stream(800)
+    values = values[~np.isnan(values)]
+    with_gaps = np.insert(values, 300, [np.nan] * 50)
+    judged = whole(Core(), with_gaps)
+    assert (judged.scores[300:350] == 0).all()
+    # Times aside: views that know the time of day see the same readings later.
+    plain = novelty.distances(novelty.start(), values)
+    assert (novelty.distances(novelty.start(), with_gaps[~np.isnan(with_gaps)]) == plain).all()
+
+
+def test_a_stream_of_gaps_alone_scores_nothing():
+    assert (whole(Core(), np.full(100, np.nan)).scores == 0).all()
+    assert len(whole(Core(), np.zeros(0)).scores) == 0
+
+
+def test_the_largest_numbers_there_are_do_not_break_it():
+    values = stream(1_000)
+    values[[200, 400, 600]] = [1e308, -1e308, 5e-324]
+    judged = whole(Core(), values)
+    assert np.isfinite(judged.rarities).all()
+    assert ((judged.scores >= 0) & (judged.scores <= 1)).all()
+
+
+def test_nothing_alarms_while_warming_up():
+    values = stream(500)
+    values[399] = 1_000.0
+    assert (whole(Core(Alarm(warmup=400)), values).scores[:400] == 0).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    scale=st.floats(1e-6, 1e6),
+    shift=st.floats(-1e3, 1e3),
+    seed=st.integers(0, 9),
+    flip=st.booleans(),
+)
+def test_a_value_is_as_novel_in_any_unit(scale: float, shift: float, seed: int, flip: bool):
+    values = np.random.default_rng(seed).normal(size=200)
+    there = (values + shift) * (-scale if flip else scale)
+    before, after = (novelty.distances(novelty.start(), each) for each in (values, there))
+    np.testing.assert_allclose(after, before * scale, rtol=1e-6, atol=scale * 1e-9)
+
+
+def test_the_distance_is_to_the_nearest_value_of_the_past():
+    values = np.random.default_rng(0).normal(size=300)
+    found = novelty.distances(novelty.start(), values)
+    expected = [0.0, *(np.abs(values[:i] - values[i]).min() for i in range(1, 300))]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_full_memory_still_knows_every_value_to_within_its_reach():
+    values = np.random.default_rng(0).normal(size=5_000)
+    state = novelty.start(128)
+    novelty.distances(state, values)
+    again = novelty.distances(state, values.copy())
+    assert 0 < state["resolution"][0] <= state["reach"][0] < 0.5
+    assert (again <= state["reach"][0]).all()
+
+
+def test_a_tail_probability_is_the_share_of_past_distances_at_least_as_large():
+    distances = np.random.default_rng(0).exponential(size=2_000)
+    found = rarity.rarities(rarity.start(), distances)
+    for row in (10, 500, 1_999):
+        exact = np.log10((row + 1) / ((distances[:row] >= distances[row]).sum() + 1))
+        assert exact - 0.1 < found[row] <= exact + 1e-12
+
+
+def test_rarity_promises_what_it_says():
+    """Of exchangeable distances, at most a share of 10**-r is of rarity r."""
+    found = rarity.rarities(rarity.start(), np.random.default_rng(0).exponential(size=50_000))
+    for level in (0.5, 1.0, 2.0, 3.0):
+        assert (found >= level).mean() <= 10**-level * 1.2
+
+
+def test_a_peak_is_above_all_rows_of_the_span_before_it():
+    heights = np.random.default_rng(0).integers(0, 50, 2_000).astype(float)
+    found = peaks.peaks(peaks.start(20), heights)
+    expected = [(heights[max(0, i - 20) : i] < heights[i]).all() for i in range(2_000)]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_score_is_one_half_at_the_stated_rate_and_grows_with_rarity():
+    rates = score_of(np.log10(np.array([600 / 30, 600 / 3, 600 / 0.3])), 600)
+    assert rates[0] < ALARM_LEVEL < rates[2]
+    assert rates[1] == pytest.approx(ALARM_LEVEL)
+
+
+def test_healthy_noise_alarms_no_more_often_than_stated():
+    alarms = sum(
+        int(whole(Core(Alarm(500)), np.random.default_rng(seed).normal(size=5_500)).alarms.sum())
+        for seed in range(10)
+    )
+    assert alarms <= 10 * 10 * 3  # streams, warm-ups in each after the first, alarms a warm-up
+
+
+def best_seconds(call: Callable[[], object]) -> float:
+    taken = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - begun)
+    return min(taken)
+
+
+def test_a_reading_costs_the_same_after_a_long_history():
+    rng, core = np.random.default_rng(0), Core()
+    young, _ = core.fold(core.start(), times_of(5_000), rng.normal(size=5_000))
+    old, _ = core.fold(young, times_of(100_000), rng.normal(size=100_000))
+    new = rng.normal(size=5_000)
+    early = best_seconds(lambda: core.fold(young, times_of(5_000), new))
+    late = best_seconds(lambda: core.fold(old, times_of(5_000), new))
+    assert late < 3 * early
