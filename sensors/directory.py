@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
+from sensors import statements
 from sensors.formats import Batch
 from sensors.kinds import OTHER, Kind, infer_kind, kind_named
 from sensors.models import IngestKey, Sensor, Site
@@ -18,11 +19,29 @@ from sensors.series import FloatArray
 
 # Below this many readings a sensor has shown too little to call a value unusual.
 MIN_SHOWN = 30
-_FIELDS = (
-    "external_id", "id", "unit", "status", "physical_min", "physical_max", "expected_interval_s",
-    "quality_threshold", "profile__count", "profile__minimum", "profile__maximum",
-    "profile__interval_s",
-)  # fmt: skip
+_KNOWN = """
+SELECT s.external_id, s.id, s.unit, s.status, s.physical_min, s.physical_max,
+    s.expected_interval_s, s.quality_threshold, p.count, p.minimum, p.maximum, p.interval_s
+FROM sensors_sensor s LEFT JOIN sensors_sensorprofile p ON p.sensor_id = s.id
+WHERE s.site_id = %s::bigint AND s.external_id = ANY(%s::text[])
+"""
+
+
+class _Known(NamedTuple):
+    """What is stored of a sensor; the last four are None until its first reading."""
+
+    external_id: str
+    id: int = 0
+    unit: str = ""
+    status: str = ""
+    physical_min: float | None = None
+    physical_max: float | None = None
+    expected_interval_s: float | None = None
+    quality_threshold: float | None = None
+    readings: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    interval_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +106,10 @@ def decide_kind(
     return infer_kind(external_id) or OTHER, Sensor.KindSource.INFERRED
 
 
-def _known(site: Site, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    rows = Sensor.objects.filter(site=site, external_id__in=names).order_by()
-    return {row["external_id"]: row for row in rows.values(*_FIELDS)}
+def _known(site: Site, names: Iterable[str]) -> dict[str, _Known]:
+    wanted = list(names)
+    rows = statements.run(_KNOWN, (site.pk, wanted)) if wanted else ()
+    return {row[0]: _Known._make(row) for row in rows}
 
 
 def _allowance(key: IngestKey | None, site: Site, now: datetime) -> int:
@@ -101,7 +121,7 @@ def _allowance(key: IngestKey | None, site: Site, now: datetime) -> int:
 
 def _discover(
     names: list[str], batch: Batch, *, site: Site, key: IngestKey | None
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, _Known]:
     """Register sensors, in the order of their names so that writers never wait crosswise."""
     stated = _first_stated(batch)
     new = [
@@ -146,36 +166,38 @@ def _new_sensor(
     )
 
 
-def _refused_by_status(known: Mapping[str, Mapping[str, Any]]) -> dict[str, Refusal]:
-    refused = {Sensor.Status.RETIRED: RETIRED}
+def _refused_by_status(known: Mapping[str, _Known]) -> dict[str, Refusal]:
+    refused = {Sensor.Status.RETIRED.value: RETIRED}
     if settings.SENSOR_DISCOVERY == "approve":
-        refused[Sensor.Status.DISCOVERED] = AWAITING
-    return {name: refused[row["status"]] for name, row in known.items() if row["status"] in refused}
+        refused[Sensor.Status.DISCOVERED.value] = AWAITING
+    return {name: refused[row.status] for name, row in known.items() if row.status in refused}
 
 
 def _directory(
-    names: tuple[str, ...],
-    known: Mapping[str, Mapping[str, Any]],
-    refusals: Mapping[str, Refusal],
+    names: tuple[str, ...], known: Mapping[str, _Known], refusals: Mapping[str, Refusal]
 ) -> Directory:
-    rows = [known.get(name, {}) for name in names]
+    rows = [known.get(name) or _Known(name) for name in names]
+    columns: dict[str, list[Any]] = {
+        field: [row[at] for row in rows] for at, field in enumerate(_Known._fields)
+    }
 
-    def column(field: str) -> FloatArray:
-        return np.array([row.get(field) for row in rows], dtype=np.float64)
+    def floats(field: str) -> FloatArray:
+        return np.array(columns[field], dtype=np.float64)  # None becomes NaN
 
-    shown = np.array([(row.get("profile__count") or 0) >= MIN_SHOWN for row in rows], dtype=bool)
-    expected, threshold = column("expected_interval_s"), column("quality_threshold")
-    interval = np.where(np.isnan(expected), column("profile__interval_s"), expected)
+    shown = np.array([(count or 0) >= MIN_SHOWN for count in columns["readings"]], dtype=bool)
+    expected, threshold = floats("expected_interval_s"), floats("quality_threshold")
+    interval = np.where(np.isnan(expected), floats("interval_s"), expected)
+    refused = {place: refusals[name] for place, name in enumerate(names) if name in refusals}
+    ids = np.array(columns["id"], dtype=np.int64)
+    ids[list(refused)] = 0
     return Directory(
-        ids=np.array(
-            [0 if name in refusals else known[name]["id"] for name in names], dtype=np.int64
-        ),
-        refusals={place: refusals[name] for place, name in enumerate(names) if name in refusals},
-        units=tuple(row.get("unit") or "" for row in rows),
-        physical_min=column("physical_min"),
-        physical_max=column("physical_max"),
-        shown_min=np.where(shown, column("profile__minimum"), np.nan),
-        shown_max=np.where(shown, column("profile__maximum"), np.nan),
+        ids=ids,
+        refusals=refused,
+        units=tuple(columns["unit"]),
+        physical_min=floats("physical_min"),
+        physical_max=floats("physical_max"),
+        shown_min=np.where(shown, floats("minimum"), np.nan),
+        shown_max=np.where(shown, floats("maximum"), np.nan),
         # An interval of 0 s (two readings at once) says nothing about what to expect.
         interval_s=np.where(interval > 0, interval, np.nan),
         threshold=np.where(np.isnan(threshold), settings.QUALITY_THRESHOLD, threshold),

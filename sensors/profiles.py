@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.db import connection
 
-from sensors.series import to_datetime
+from sensors import statements
+from sensors.statements import Array, run
 from sensors.store import Columns
 
 # Quality remembers about this many readings; older ones fade.
@@ -30,10 +30,14 @@ _MERGE = f"""
 INSERT INTO sensors_sensorprofile AS p (
     sensor_id, count, mean, m2, minimum, maximum, quality_mean,
     first_time, last_time, last_value, interval_s, updated_at)
-SELECT *, %s::timestamptz FROM unnest(
+SELECT sensor_id, count, mean, m2, minimum, maximum, quality_mean,
+    first_time, last_time, last_value, nullif(interval_s, 'NaN'), %s::timestamptz
+FROM unnest(
     %s::bigint[], %s::bigint[], %s::float8[], %s::float8[], %s::float8[], %s::float8[],
     %s::float8[], %s::timestamptz[], %s::timestamptz[], %s::float8[], %s::float8[])
-ORDER BY 1
+AS added (sensor_id, count, mean, m2, minimum, maximum, quality_mean,
+    first_time, last_time, last_value, interval_s)
+ORDER BY sensor_id
 ON CONFLICT (sensor_id) DO UPDATE SET
     count = p.count + excluded.count,
     mean = p.mean + {_STEP} * excluded.count / (p.count + excluded.count),
@@ -78,22 +82,30 @@ def merge(readings: Columns, spans: Spans, *, now: datetime) -> None:
     One statement for all sensors, rows locked in the order of their ids.
     """
     starts, counts, last = spans.starts, spans.ends - spans.starts, spans.ends - 1
-    means = np.add.reduceat(readings.values, starts) / counts
-    deviations = readings.values - np.repeat(means, counts)
+    values = readings.values
+    means = np.add.reduceat(values, starts) / counts
+    deviations = values - np.repeat(means, counts)
+    # Rounded, so that no difference of two of them can underflow.
+    qualities = (np.add.reduceat(readings.quality, starts) / counts).round(9)
     seconds = (readings.times[last] - readings.times[starts]) / np.timedelta64(1, "s")
-    columns = (
-        readings.sensor_ids[starts].tolist(),
-        counts.tolist(),
-        means.tolist(),
-        np.add.reduceat(deviations**2, starts).tolist(),
-        np.minimum.reduceat(readings.values, starts).tolist(),
-        np.maximum.reduceat(readings.values, starts).tolist(),
-        # Rounded, so that no difference of two of them can underflow.
-        (np.add.reduceat(readings.quality, starts) / counts).round(9).tolist(),
-        [to_datetime(time) for time in readings.times[starts]],
-        [to_datetime(time) for time in readings.times[last]],
-        readings.values[last].tolist(),
-        [s / (n - 1) if n > 1 else None for s, n in zip(seconds.tolist(), counts, strict=True)],
+    floats = (
+        means,
+        np.add.reduceat(deviations**2, starts),
+        np.minimum.reduceat(values, starts),
+        np.maximum.reduceat(values, starts),
+        qualities,
     )
-    with connection.cursor() as cursor:
-        cursor.execute(_MERGE, [now, *columns])
+    run(
+        _MERGE,
+        (
+            now,
+            Array("int8", readings.sensor_ids[starts]),
+            Array("int8", counts),
+            *(Array("float8", column) for column in floats),
+            statements.times(readings.times[starts]),
+            statements.times(readings.times[last]),
+            Array("float8", values[last]),
+            # NaN, which becomes null: one reading has no interval.
+            Array("float8", np.where(counts > 1, seconds, np.nan) / np.maximum(counts - 1, 1)),
+        ),
+    )

@@ -1,7 +1,8 @@
 """Readings into and out of the table: binary COPY, once per (sensor, time), old ones dropped.
 
-The fast path is one COPY straight into the table inside a savepoint. Where a reading is there
-already, that batch, and only it, goes through a staging table with ON CONFLICT DO NOTHING.
+A few rows are one INSERT. The fast path for many is one COPY straight into the table inside a
+savepoint; where a reading is there already, that batch, and only it, goes through a staging table
+with ON CONFLICT DO NOTHING.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from django.db import (
 )
 from numpy.typing import NDArray
 
-from sensors.series import FloatArray, TimeArray
+from sensors import statements
+from sensors.series import FloatArray, TimeArray, to_datetime64
+from sensors.statements import Array, since_postgres_epoch
 from smartmaint.lib.breaker import Breaker
 
 log = logging.getLogger(__name__)
@@ -48,6 +51,14 @@ AWAY: tuple[type[Exception], ...] = (OperationalError, InterfaceError)
 breaker = Breaker("store")
 
 _COLUMNS = "sensor_id, time, value, quality, flags"
+# Up to so many rows one INSERT is quicker than a savepoint and COPY.
+FEW = 64
+_INSERT = f"""
+INSERT INTO sensors_reading ({_COLUMNS})
+SELECT * FROM unnest(
+    %s::bigint[], %s::timestamptz[], %s::float8[], %s::float4[], %s::smallint[])
+ON CONFLICT (sensor_id, time) DO NOTHING RETURNING sensor_id, time
+"""  # noqa: S608  constants of this module only
 # COPY's binary format: a header, then per row the number of fields and each field with its length.
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -64,7 +75,6 @@ _PAIR = np.dtype([
     ("sensor_bytes", ">i4"), ("sensor", ">i8"),
     ("time_bytes", ">i4"), ("time", ">i8"),
 ])  # fmt: skip
-_POSTGRES_EPOCH = np.datetime64("2000-01-01T00:00:00", "us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +123,28 @@ def _first_of_each(readings: Columns) -> IntArray:
 
 
 def _insert_sorted(readings: Columns) -> BoolArray:
+    return _insert_few(readings) if len(readings) <= FEW else _insert_many(readings)
+
+
+def _insert_few(readings: Columns) -> BoolArray:
+    stored = statements.run(
+        _INSERT,
+        (
+            Array("int8", readings.sensor_ids),
+            statements.times(readings.times),
+            Array("float8", readings.values),
+            Array("float4", readings.quality),
+            Array("int2", readings.flags),
+        ),
+    )
+    if stored.rowcount == len(readings):
+        return np.ones(len(readings), dtype=bool)
+    there = {(sensor, to_datetime64(time)) for sensor, time in stored}
+    pairs = zip(readings.sensor_ids.tolist(), readings.times, strict=True)
+    return np.array([pair in there for pair in pairs], dtype=bool)
+
+
+def _insert_many(readings: Columns) -> BoolArray:
     try:
         with transaction.atomic():
             _copy("sensors_reading", readings)
@@ -143,7 +175,7 @@ def _insert_missing(readings: Columns) -> BoolArray:
 
 def _is_among(readings: Columns, stored: NDArray[Any]) -> BoolArray:
     """Which readings are in `stored`; every pair of which is one of the readings."""
-    times = _postgres_times(readings.times)
+    times = since_postgres_epoch(readings.times)
     distinct = np.unique(times)
 
     def number(ids: NDArray[Any], at: NDArray[Any]) -> IntArray:
@@ -153,16 +185,12 @@ def _is_among(readings: Columns, stored: NDArray[Any]) -> BoolArray:
     return np.isin(number(readings.sensor_ids, times), number(stored["sensor"], stored["time"]))
 
 
-def _postgres_times(times: TimeArray) -> IntArray:
-    return (times - _POSTGRES_EPOCH).astype(np.int64)
-
-
 def _copy(table: str, readings: Columns) -> None:
     rows = np.empty(len(readings), dtype=_ROW)
     rows["fields"] = 5
     rows["sensor_bytes"] = rows["time_bytes"] = rows["value_bytes"] = 8
     rows["quality_bytes"], rows["flags_bytes"] = 4, 2
-    rows["sensor"], rows["time"] = readings.sensor_ids, _postgres_times(readings.times)
+    rows["sensor"], rows["time"] = readings.sensor_ids, since_postgres_epoch(readings.times)
     rows["value"], rows["quality"] = readings.values, readings.quality
     rows["flags"] = readings.flags
     statement = f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"

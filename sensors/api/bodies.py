@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, UnreadablePostError
+from gunicorn.http.body import Body
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 
 from smartmaint.api import TooLarge
@@ -56,14 +57,20 @@ def _received(request: HttpRequest) -> Iterator[bytes]:
                 _drain(stream)
                 raise TooLarge(f"A body has at most {limit} bytes.", "body_too_large")
             yield chunk
-    except UnreadablePostError as error:
+    except (UnreadablePostError, OSError) as error:
         raise ParseError("The body ended early.", "body_incomplete") from error
+    # What came of a body that was cut off may look like a whole one, its last number cut short.
+    if length < int(request.headers.get("Content-Length") or 0):
+        raise ParseError("The body ended early.", "body_incomplete")
 
 
 def _stream(request: HttpRequest) -> Any:
     """Where the body is read from. Django knows no chunked bodies; the server may."""
     if request.headers.get("Transfer-Encoding", "").lower() != "chunked":
-        return request
+        # gunicorn's stream puts a body together from pieces of 1 KiB whatever is asked for; the
+        # reader below it, which knows the length too, gives what is asked for.
+        served = request.environ.get("wsgi.input")  # type: ignore[attr-defined]
+        return served.reader if isinstance(served, Body) else request
     if not request.environ.get("wsgi.input_terminated"):  # type: ignore[attr-defined]
         raise LengthRequired
     return request.environ["wsgi.input"]  # type: ignore[attr-defined]
