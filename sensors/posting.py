@@ -74,32 +74,3 @@ def _retry_after(answer: requests.Response) -> float:
         return max(float(answer.headers.get("Retry-After", WAIT_S)), 0.05)
     except ValueError:
         return WAIT_S
-
-
-@dataclass(slots=True)
-class MicroBatch:
-    """Rows gather until there are `size` of them or the first has waited `timeout_s`."""
-
-    size: int
-    timeout_s: float
-    clock: Callable[[], float] = time.monotonic
-    _rows: list[Row] = field(default_factory=list)
-    _since: float = 0.0
-
-    def add(self, row: Row) -> None:
-        if not self._rows:
-            self._since = self.clock()
-        self._rows.append(row)
-
-    def due_in(self) -> float | None:
-        """Seconds until the rows should go, 0 if now; None while there is none."""
-        if not self._rows:
-            return None
-        if len(self._rows) >= self.size:
-            return 0.0
-        return max(self._since + self.timeout_s - self.clock(), 0.0)
-
-    def take(self) -> list[Row]:
-        """The rows that wait; none are left."""
-        rows, self._rows = self._rows, []
-        return rows

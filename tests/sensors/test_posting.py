@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from sensors.posting import MicroBatch, Poster, PostRefusedError
+from sensors.posting import Poster, PostRefusedError
 
 ROW = {"sensor": "a", "time": "2026-05-04T12:00:00.000Z", "value": 1.0}
 RECEIPT = {"accepted": 1, "duplicates": 0, "quarantined": 0, "errors": []}
@@ -119,25 +119,3 @@ def test_a_server_that_is_away_is_tried_each_second_until_patience_ends(server):
     with pytest.raises(PostRefusedError, match="does not answer"):
         _poster(server.url, clock, patience_s=3).post([ROW])
     assert clock.slept == [1.0, 1.0, 1.0]
-
-
-def test_a_micro_batch_is_due_when_it_is_full():
-    batch = MicroBatch(2, 5.0, clock=Clock())
-    assert batch.due_in() is None
-    batch.add(ROW)
-    assert batch.due_in() == 5.0
-    batch.add(ROW)
-    assert batch.due_in() == 0.0
-    assert batch.take() == [ROW, ROW]
-    assert batch.due_in() is None
-
-
-def test_a_micro_batch_is_due_when_its_first_row_has_waited():
-    clock = Clock()
-    batch = MicroBatch(100, 5.0, clock=clock)
-    batch.add(ROW)
-    clock.now = 4.0
-    batch.add(ROW)
-    assert batch.due_in() == 1.0
-    clock.now = 9.0
-    assert batch.due_in() == 0.0

@@ -11,8 +11,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from sensors import keys
+from sensors.generator.rows import Row
+from sensors.microbatch import MicroBatch
 from sensors.models import IngestKey, Site
-from sensors.posting import MicroBatch, Poster, PostRefusedError
+from sensors.posting import Poster, PostRefusedError
 from sensors.series import to_datetime64
 from sensors.simulation import Simulation
 
@@ -49,7 +51,7 @@ class Command(BaseCommand):
             seed=options["seed"],
             fault_every_s=options["fault_every"],
         )
-        batch = MicroBatch(options["batch_size"], options["batch_timeout_seconds"])
+        batch: MicroBatch[Row] = MicroBatch(options["batch_size"], options["batch_timeout_seconds"])
         self.totals = {"accepted": 0, "duplicates": 0, "quarantined": 0}
         with _key(options["key"], options["site"]) as key:
             poster = Poster(options["url"], key)
@@ -63,7 +65,7 @@ class Command(BaseCommand):
                 self.stdout.write(", ".join(f"{n:,} {name}" for name, n in self.totals.items()))
 
     def _stream(
-        self, simulation: Simulation, batch: MicroBatch, poster: Poster, seconds: float | None
+        self, simulation: Simulation, batch: MicroBatch[Row], poster: Poster, seconds: float | None
     ) -> None:
         start = to_datetime64(timezone.now()).astype("datetime64[ms]")
         begun = time.monotonic()
@@ -75,7 +77,7 @@ class Command(BaseCommand):
             batch.add(row)
         self._send(batch, poster)
 
-    def _wait_until(self, moment: float, batch: MicroBatch, poster: Poster) -> None:
+    def _wait_until(self, moment: float, batch: MicroBatch[Row], poster: Poster) -> None:
         """Sleep until the next row is measured; send the batch when it is due before that."""
         while True:
             left, due_in = moment - time.monotonic(), batch.due_in()
@@ -87,7 +89,7 @@ class Command(BaseCommand):
             else:
                 return
 
-    def _send(self, batch: MicroBatch, poster: Poster) -> None:
+    def _send(self, batch: MicroBatch[Row], poster: Poster) -> None:
         if rows := batch.take():
             receipt = poster.post(rows)
             for name in self.totals:
