@@ -66,13 +66,14 @@ def ingest(
     source: str,
     now: datetime,
     key: IngestKey | None = None,
-    backfill: bool = False,
+    backfill: bool | BoolArray = False,
     keep_rejected: bool = True,
     promise: ledger.Promise | None = None,
 ) -> Receipt:
     """Judge and store a batch. What it returns is committed, or the caller's transaction's.
 
-    backfill: the age of no row counts against it (rows older than a day are exempt anyway).
+    backfill: the age of no row counts against it (rows older than a day are exempt anyway); or
+        for each reading of the batch, shape (n,).
     keep_rejected: False when the rejected rows are in quarantine already.
     promise: the answer to write into the ledger in the same transaction.
     Raises breaker.Open, OperationalError or InterfaceError when the store is away; then nothing
@@ -95,7 +96,7 @@ def ingest(
 
 
 def _ingest(
-    batch: Batch, site: Site, key: IngestKey | None, now: datetime, backfill: bool
+    batch: Batch, site: Site, key: IngestKey | None, now: datetime, backfill: bool | BoolArray
 ) -> tuple[Receipt, list[Rejection]]:
     known = directory.look_up(batch, site=site, key=key, now=now)
     judged = _judge(batch, known, now, backfill)
@@ -112,7 +113,9 @@ def _ingest(
     return receipt, refused
 
 
-def _judge(batch: Batch, known: Directory, now: datetime, backfill: bool) -> quality.Quality:
+def _judge(
+    batch: Batch, known: Directory, now: datetime, backfill: bool | BoolArray
+) -> quality.Quality:
     sensor = batch.sensor.codes
     age_s = (to_datetime64(now) - batch.times) / np.timedelta64(1, "s")
     return quality.judge(

@@ -200,6 +200,31 @@ QUARANTINE_RETENTION_DAYS = env.int("QUARANTINE_RETENTION_DAYS", default=90)
 # The body limit above is checked while reading; Django's own, lower one would answer first.
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BODY_BYTES + 1024
 
+# --- MQTT -----------------------------------------------------------------------------------------
+
+MQTT_URL = env.str("MQTT_URL", default="")
+MQTT_USERNAME = env.str("MQTT_USERNAME", default="")
+MQTT_PASSWORD = env.str("MQTT_PASSWORD", default="")
+MQTT_CA_FILE = env.str("MQTT_CA_FILE", default="")
+MQTT_CERT_FILE = env.str("MQTT_CERT_FILE", default="")
+MQTT_KEY_FILE = env.str("MQTT_KEY_FILE", default="")
+MQTT_INGEST_KEY = env.str("MQTT_INGEST_KEY", default="")
+MQTT_CLIENT_ID = env.str("MQTT_CLIENT_ID", default="")
+MQTT_PROTOCOL = env.str("MQTT_PROTOCOL", default="5")
+MQTT_TOPICS = env.list("MQTT_TOPICS", default=[])
+MQTT_SENSOR_ID = env.str("MQTT_SENSOR_ID", default="{sensor}")
+MQTT_SPARKPLUG_GROUPS = env.list("MQTT_SPARKPLUG_GROUPS", default=[])
+MQTT_KEEPALIVE_SECONDS = env.int("MQTT_KEEPALIVE_SECONDS", default=60)
+MQTT_SESSION_EXPIRY_SECONDS = env.int("MQTT_SESSION_EXPIRY_SECONDS", default=7 * 86_400)
+# 0 is what the protocol's version makes sensible.
+MQTT_RECEIVE_MAXIMUM = int(env.str("MQTT_RECEIVE_MAXIMUM", default="") or 0)
+MQTT_BATCH_SIZE = env.int("MQTT_BATCH_SIZE", default=500)
+MQTT_BATCH_TIMEOUT_SECONDS = env.float("MQTT_BATCH_TIMEOUT_SECONDS", default=1.0)
+MQTT_BIRTH_TIMEOUT_SECONDS = env.float("MQTT_BIRTH_TIMEOUT_SECONDS", default=20.0)
+MQTT_REBIRTH_INTERVAL_SECONDS = env.float("MQTT_REBIRTH_INTERVAL_SECONDS", default=10.0)
+MQTT_METRICS_HOST = env.str("MQTT_METRICS_HOST", default="127.0.0.1")
+MQTT_METRICS_PORT = env.int("MQTT_METRICS_PORT", default=0)
+
 # --- models and detection -------------------------------------------------------------------------
 
 MODEL_CACHE_DIR = Path(env.str("MODEL_CACHE_DIR", default=str(BASE_DIR / ".data" / "models")))

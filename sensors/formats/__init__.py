@@ -10,7 +10,8 @@ from sensors.formats.batch import (
     TooManyReadings,
     ascii_json,
 )
-from sensors.formats.json import from_json
+from sensors.formats.json import from_json, parse_json
+from sensors.formats.objects import batch_of
 
 __all__ = [
     "MAX_READINGS",
@@ -21,5 +22,7 @@ __all__ = [
     "IntArray",
     "TooManyReadings",
     "ascii_json",
+    "batch_of",
     "from_json",
+    "parse_json",
 ]

@@ -22,13 +22,17 @@ def from_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
 
     Raises FormatError when the document is not that; a bad row only rejects itself.
     """
-    rows = _rows_of(_document(body, max_readings))
+    rows = _rows_of(parse_json(body, max_readings=max_readings))
     if len(rows) > max_readings:
         raise TooManyReadings(max_readings)
     return batch_of(rows)
 
 
-def _document(body: bytes, max_readings: int) -> Any:
+def parse_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Any:
+    """Any JSON, with NaN and lone surrogates let through to the rules for rows.
+
+    Raises FormatError for what is no JSON or could not be so few readings.
+    """
     if len(body) > _SMALL_BYTES:
         marks = body.count(b"{") + body.count(b"[") + body.count(b",")
         if marks > _MAX_MARKS_PER_READING * max_readings:
