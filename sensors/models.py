@@ -3,6 +3,7 @@
 from zoneinfo import available_timezones
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -188,6 +189,12 @@ class SensorProfile(models.Model):
     last_time = models.DateTimeField(null=True, help_text="Newest event time; never goes back.")
     last_value = models.FloatField(null=True, help_text="Value at last_time.")
     interval_s = models.FloatField(null=True, help_text="Observed seconds between readings.")
+    kept_from = models.DateTimeField(
+        null=True, help_text="Readings before it were dropped; empty: none were."
+    )
+    minutes_kept_from = models.DateTimeField(
+        null=True, help_text="Minute roll-ups before it were dropped; empty: none were."
+    )
     updated_at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -316,3 +323,70 @@ class ScoringNote(models.Model):
 
     def __str__(self) -> str:
         return f"score sensor {self.sensor_id} from {self.since:%Y-%m-%d %H:%M:%S}"
+
+
+class RollupNote(models.Model):
+    """A durable note, written with the readings: these minutes of the roll-ups are to be computed.
+
+    Append-only like a ScoringNote, and without a foreign-key constraint: a roll-up pass takes all
+    notes of a sensor it has locked and deletes exactly those with what it computed.
+    """
+
+    sensor = models.ForeignKey(
+        Sensor, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
+    since = models.DateTimeField(help_text="Event time of the oldest reading.")
+    until = models.DateTimeField(help_text="Event time of the newest reading.")
+
+    class Meta:
+        indexes = [
+            # A pass takes a sensor's notes; a chart looks for those of its sensor.
+            models.Index(fields=["sensor", "id"], name="rollup_note_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return f"roll up sensor {self.sensor_id} from {self.since:%Y-%m-%d %H:%M:%S}"
+
+
+class HourRollup(models.Model):
+    """An hour of a sensor that has readings; a function of its minutes, computed anew each time."""
+
+    pk = models.CompositePrimaryKey("sensor", "time")
+    sensor = models.ForeignKey(
+        Sensor, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
+    time = models.DateTimeField(help_text="When the hour begins (UTC).")
+    count = models.BigIntegerField()
+    minimum = models.FloatField(help_text="In the sensor's unit, as are the next three.")
+    maximum = models.FloatField()
+    mean = models.FloatField()
+    last = models.FloatField(help_text="Value of the newest reading by event time.")
+    quality_mean = models.FloatField(help_text="0 to 1.")
+    flag_counts = ArrayField(
+        models.BigIntegerField(),
+        help_text="Readings that have each flag, in the order of sensors.quality.Flag.",
+    )
+
+    def __str__(self) -> str:
+        return f"hour {self.time:%Y-%m-%d %H} of sensor {self.sensor_id}"
+
+
+class MinuteRollups(models.Model):
+    """The minutes of an hour that have readings, packed by sensors.minutes.
+
+    One row an hour: a month of them is read from 720 rows instead of 43,200, and takes less than a
+    third of the room.
+    """
+
+    pk = models.CompositePrimaryKey("sensor", "time")
+    sensor = models.ForeignKey(
+        Sensor, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
+    time = models.DateTimeField(help_text="When the hour begins (UTC).")
+    packed = models.BinaryField(help_text="Records of sensors.minutes.MINUTE, oldest first.")
+    flags = models.BinaryField(
+        help_text="How many readings have each flag, uint32 a minute and flag; empty: no flags."
+    )
+
+    def __str__(self) -> str:
+        return f"minutes of {self.time:%Y-%m-%d %H} of sensor {self.sensor_id}"

@@ -6,6 +6,8 @@ Redis may lose any of these; the next tick does the same work from PostgreSQL.
 from rq import cron
 
 from anomalies.tasks import housekeeping, sweep
+from sensors.tasks import roll_up
 
 cron.register(sweep, queue_name="detection", interval=30, result_ttl=60, ttl=60)
+cron.register(roll_up, queue_name="detection", interval=30, result_ttl=60, ttl=60)
 cron.register(housekeeping, queue_name="detection", cron="17 3 * * *", ttl=3600)
