@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -86,15 +87,21 @@ def ingest(
     was written.
     """
 
-    def work() -> Receipt:
-        receipt, refused = _ingest(batch, site, key, now, backfill)
+    def work(*, expect_new: bool) -> Receipt:
+        receipt, refused = _ingest(batch, site, key, now, backfill, expect_new)
         if keep_rejected:
             rejections.hold(refused, site=site, key=key, source=source, now=now)
         if promise is not None:
             promise.keep(receipt.as_json())
         return receipt
 
-    receipt = store.breaker.call(lambda: store.in_transaction(work), on=store.AWAY)
+    def committed() -> Receipt:
+        try:
+            return store.in_transaction(partial(work, expect_new=True))
+        except store.Duplicates:
+            return store.in_transaction(partial(work, expect_new=False))
+
+    receipt = store.breaker.call(committed, on=store.AWAY)
     count_readings(
         accepted=receipt.accepted, duplicates=receipt.duplicates, quarantined=receipt.quarantined
     )
@@ -102,17 +109,19 @@ def ingest(
 
 
 def _ingest(
-    batch: Batch, site: Site, key: IngestKey | None, now: datetime, backfill: bool | BoolArray
+    batch: Batch,
+    site: Site,
+    key: IngestKey | None,
+    now: datetime,
+    backfill: bool | BoolArray,
+    expect_new: bool,
 ) -> tuple[Receipt, list[Rejection]]:
     known = directory.look_up(batch, site=site, key=key, now=now)
     judged = _judge(batch, known, now, backfill)
     refused = [*batch.rejected, *_refusals(batch, known, judged, now)]
     is_good = ~np.isin(batch.index, [rejection.index for rejection in refused])
     offered = _columns(batch, known, judged).take(is_good)
-    is_new = store.insert(offered)
-    accepted = int(is_new.sum())
-    if accepted:
-        _remember(offered.take(is_new), now)
+    accepted = _store(offered, now, expect_new=expect_new)
     receipt = Receipt(
         accepted, len(offered) - accepted, len(refused), tuple(map(_problem, refused))
     )
@@ -190,27 +199,54 @@ def _columns(batch: Batch, known: Directory, judged: quality.Quality) -> store.C
     )
 
 
-def _remember(stored: store.Columns, now: datetime) -> None:
-    """Profiles, the durable notes of what needs scoring and rolling up, and the wake-up call after
-    the commit."""
-    readings, spans = profiles.by_sensor(stored)
-    profiles.merge(readings, spans, now=now)
-    to_score = _spans(readings, spans.starts, spans.ends - 1)
-    to_roll_up = _spans(readings, *minutes.runs(readings.sensor_ids, readings.times))
-    statements.run(_NOTE, (ScoringNote.Reason.INGEST.value, *to_score, *to_roll_up))
+@dataclass(frozen=True, slots=True)
+class _Traces:
+    """What readings leave behind besides themselves: in the profiles, and in the notes of what
+    needs scoring and rolling up."""
+
+    profiles: profiles.Summary
+    notes: tuple[statements.Array, ...]
+
+    @classmethod
+    def of(cls, readings: store.Columns) -> _Traces:
+        """readings: at least one, sorted by (sensor, time)."""
+        summary = profiles.summarise(readings)
+        first, last = minutes.runs(readings.sensor_ids, readings.times)
+        return cls(
+            summary,
+            (
+                statements.Array("int8", summary.sensor_ids),
+                statements.times(summary.first_times),
+                statements.times(summary.last_times),
+                statements.Array("int8", readings.sensor_ids[first]),
+                statements.times(readings.times[first]),
+                statements.times(readings.times[last]),
+            ),
+        )
+
+
+def _store(offered: store.Columns, now: datetime, *, expect_new: bool) -> int:
+    """Store and remember what is new; how many readings that is."""
+    first = offered.take(store.first_of_each(offered))
+    if not len(first):
+        return 0
+    with store.inserting(first, expect_new=expect_new) as insertion:
+        traces = _Traces.of(first)  # while the server is at work; mostly all are new
+    if not insertion.is_new.all():
+        first = first.take(insertion.is_new)
+        if not len(first):
+            return 0
+        traces = _Traces.of(first)
+    _remember(traces, now)
+    return len(first)
+
+
+def _remember(traces: _Traces, now: datetime) -> None:
+    """Traces into the transaction, and the wake-up call after its commit."""
+    profiles.merge(traces.profiles, now=now)
+    statements.run(_NOTE, (ScoringNote.Reason.INGEST.value, *traces.notes))
     # Robust: the readings are stored, so a queue that cannot be reached is no error of this call.
     transaction.on_commit(_wake_up, robust=True)
-
-
-def _spans(
-    readings: store.Columns, first: minutes.IntArray, last: minutes.IntArray
-) -> tuple[statements.Array, ...]:
-    """Sensor, oldest and newest event time of stretches that begin and end in these rows."""
-    return (
-        statements.Array("int8", readings.sensor_ids[first]),
-        statements.times(readings.times[first]),
-        statements.times(readings.times[last]),
-    )
 
 
 def _wake_up() -> None:

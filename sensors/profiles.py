@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sensors import statements
-from sensors.statements import Array, run
+from sensors.series import FloatArray, TimeArray
+from sensors.statements import Array
 from sensors.store import Columns
 
 # Quality remembers about this many readings; older ones fade.
@@ -61,51 +62,66 @@ ON CONFLICT (sensor_id) DO UPDATE SET
 
 
 @dataclass(frozen=True, slots=True)
-class Spans:
-    """Where each sensor's readings begin and end (exclusive), sorted by (sensor, time)."""
+class Summary:
+    """What readings say of each of their sensors; arrays of shape (k,), by sensor id.
 
-    starts: np.ndarray[Any, np.dtype[np.intp]]
-    ends: np.ndarray[Any, np.dtype[np.intp]]
-
-
-def by_sensor(readings: Columns) -> tuple[Columns, Spans]:
-    """The readings sorted by (sensor, time), and each sensor's span of them."""
-    ordered = readings.take(np.lexsort((readings.times, readings.sensor_ids)))
-    ids = ordered.sensor_ids
-    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
-    return ordered, Spans(starts, np.r_[starts[1:], len(ids)])
-
-
-def merge(readings: Columns, spans: Spans, *, now: datetime) -> None:
-    """Add readings that were really stored, sorted as `by_sensor` does, to their profiles.
-
-    One statement for all sensors, rows locked in the order of their ids.
+    interval_s is NaN for a single reading.
     """
-    starts, counts, last = spans.starts, spans.ends - spans.starts, spans.ends - 1
-    values = readings.values
+
+    sensor_ids: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    means: FloatArray
+    m2: FloatArray
+    minima: FloatArray
+    maxima: FloatArray
+    qualities: FloatArray
+    first_times: TimeArray
+    last_times: TimeArray
+    last_values: FloatArray
+    intervals_s: FloatArray
+
+
+def summarise(readings: Columns) -> Summary:
+    """readings: at least one, sorted by (sensor, time)."""
+    ids, values, times = readings.sensor_ids, readings.values, readings.times
+    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]])
+    ends = np.r_[starts[1:], len(ids)]
+    counts, last = ends - starts, ends - 1
     means = np.add.reduceat(values, starts) / counts
     deviations = values - np.repeat(means, counts)
-    # Rounded, so that no difference of two of them can underflow.
-    qualities = (np.add.reduceat(readings.quality, starts) / counts).round(9)
-    seconds = (readings.times[last] - readings.times[starts]) / np.timedelta64(1, "s")
-    floats = (
+    seconds = (times[last] - times[starts]) / np.timedelta64(1, "s")
+    return Summary(
+        ids[starts],
+        counts,
         means,
         np.add.reduceat(deviations**2, starts),
         np.minimum.reduceat(values, starts),
         np.maximum.reduceat(values, starts),
-        qualities,
+        # Rounded, so that no difference of two of them can underflow.
+        (np.add.reduceat(readings.quality, starts) / counts).round(9),
+        times[starts],
+        times[last],
+        values[last],
+        np.where(counts > 1, seconds, np.nan) / np.maximum(counts - 1, 1),
     )
-    run(
-        _MERGE,
-        (
-            now,
-            Array("int8", readings.sensor_ids[starts]),
-            Array("int8", counts),
-            *(Array("float8", column) for column in floats),
-            statements.times(readings.times[starts]),
-            statements.times(readings.times[last]),
-            Array("float8", values[last]),
-            # NaN, which becomes null: one reading has no interval.
-            Array("float8", np.where(counts > 1, seconds, np.nan) / np.maximum(counts - 1, 1)),
-        ),
+
+
+def merge(summary: Summary, *, now: datetime) -> None:
+    """Add readings that were really stored to the profiles of their sensors.
+
+    One statement for all sensors, rows locked in the order of their ids.
+    """
+    params = (
+        Array("int8", summary.sensor_ids),
+        Array("int8", summary.counts),
+        Array("float8", summary.means),
+        Array("float8", summary.m2),
+        Array("float8", summary.minima),
+        Array("float8", summary.maxima),
+        Array("float8", summary.qualities),
+        statements.times(summary.first_times),
+        statements.times(summary.last_times),
+        Array("float8", summary.last_values),
+        Array("float8", summary.intervals_s),
     )
+    statements.run(_MERGE, (now, *params))

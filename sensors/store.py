@@ -1,8 +1,8 @@
 """Readings into and out of the table: binary COPY, once per (sensor, time), old ones dropped.
 
-A few rows are one INSERT. The fast path for many is one COPY straight into the table inside a
-savepoint; where a reading is there already, that batch, and only it, goes through a staging table
-with ON CONFLICT DO NOTHING.
+A few rows are one INSERT. The fast path for many is one COPY straight into the table; where a
+reading is there already, that transaction, and only it, is begun again and the rows go through a
+staging table with ON CONFLICT DO NOTHING.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -100,6 +101,10 @@ class Columns:
         )
 
 
+class Duplicates(Exception):
+    """A reading is there already; the transaction, or its savepoint, is to be rolled back."""
+
+
 def insert(readings: Columns) -> BoolArray:
     """Store what is not there yet. Shape (n,): True where the row was new, False for a duplicate.
 
@@ -107,13 +112,19 @@ def insert(readings: Columns) -> BoolArray:
     transaction; rows go in sorted by (sensor, time), so writers wait for each other in one order.
     """
     is_new = np.zeros(len(readings), dtype=bool)
-    if len(readings):
-        first = _first_of_each(readings)
-        is_new[first] = _insert_sorted(readings.take(first))
+    first = first_of_each(readings)
+    ordered = readings.take(first)
+    try:
+        with transaction.atomic(), inserting(ordered, expect_new=True) as insertion:
+            pass
+    except Duplicates:
+        with inserting(ordered, expect_new=False) as insertion:
+            pass
+    is_new[first] = insertion.is_new
     return is_new
 
 
-def _first_of_each(readings: Columns) -> IntArray:
+def first_of_each(readings: Columns) -> IntArray:
     """Places of the first reading of each (sensor, time), sorted by (sensor, time)."""
     order = np.lexsort((readings.times, readings.sensor_ids))  # stable: equal pairs stay in order
     ids, times = readings.sensor_ids[order], readings.times[order]
@@ -122,11 +133,39 @@ def _first_of_each(readings: Columns) -> IntArray:
     return order[is_first]
 
 
-def _insert_sorted(readings: Columns) -> BoolArray:
-    return _insert_few(readings) if len(readings) <= FEW else _insert_many(readings)
+@dataclass(slots=True)
+class Insertion:
+    """is_new: shape (n,), known when the block of `inserting` has ended."""
+
+    is_new: BoolArray
+
+
+@contextmanager
+def inserting(readings: Columns, *, expect_new: bool) -> Iterator[Insertion]:
+    """Store readings that are sorted as `first_of_each` does, at work while the block runs.
+
+    The block must not use the connection. Needs a transaction. expect_new: many readings go by
+    COPY, which raises Duplicates at the end of the block if any is there already; otherwise those
+    that are there are passed over.
+    """
+    insertion = Insertion(np.ones(len(readings), dtype=bool))
+    if len(readings) <= FEW or not expect_new:
+        insert_missing = _insert_few if len(readings) <= FEW else _insert_missing
+        insertion.is_new = insert_missing(readings)
+        yield insertion
+        return
+    try:
+        with _copying("sensors_reading", readings):
+            yield insertion
+    except IntegrityError as error:
+        if isinstance(error.__cause__, psycopg.errors.UniqueViolation):
+            raise Duplicates from error
+        raise
 
 
 def _insert_few(readings: Columns) -> BoolArray:
+    if not len(readings):
+        return np.ones(0, dtype=bool)
     stored = statements.run(
         _INSERT,
         (
@@ -144,17 +183,6 @@ def _insert_few(readings: Columns) -> BoolArray:
     return np.array([pair in there for pair in pairs], dtype=bool)
 
 
-def _insert_many(readings: Columns) -> BoolArray:
-    try:
-        with transaction.atomic():
-            _copy("sensors_reading", readings)
-    except IntegrityError as error:
-        if not isinstance(error.__cause__, psycopg.errors.UniqueViolation):
-            raise
-        return _insert_missing(readings)
-    return np.ones(len(readings), dtype=bool)
-
-
 def _insert_missing(readings: Columns) -> BoolArray:
     with connection.cursor() as cursor:
         cursor.execute(
@@ -162,7 +190,8 @@ def _insert_missing(readings: Columns) -> BoolArray:
             "(sensor_id bigint, time timestamptz, value float8, quality float4, flags int2) "
             "ON COMMIT DROP"
         )
-    _copy("reading_staging", readings)
+    with _copying("reading_staging", readings):
+        pass
     stored = _copy_out(
         f"INSERT INTO sensors_reading ({_COLUMNS}) "  # noqa: S608  no value from outside
         f"SELECT {_COLUMNS} FROM reading_staging ORDER BY sensor_id, time "
@@ -185,7 +214,9 @@ def _is_among(readings: Columns, stored: NDArray[Any]) -> BoolArray:
     return np.isin(number(readings.sensor_ids, times), number(stored["sensor"], stored["time"]))
 
 
-def _copy(table: str, readings: Columns) -> None:
+@contextmanager
+def _copying(table: str, readings: Columns) -> Iterator[None]:
+    """The rows are under way to the server while the block runs, and stored when it has ended."""
     rows = np.empty(len(readings), dtype=_ROW)
     rows["fields"] = 5
     rows["sensor_bytes"] = rows["time_bytes"] = rows["value_bytes"] = 8
@@ -200,6 +231,7 @@ def _copy(table: str, readings: Columns) -> None:
         cursor.copy(statement) as copy,
     ):
         copy.write(_HEADER + rows.tobytes() + _TRAILER)
+        yield
 
 
 def _copy_out(query: str) -> NDArray[Any]:

@@ -272,11 +272,11 @@ def test_the_breaker_opens_on_a_store_that_is_away_and_only_then(
         send([{"sensor": "bad"}], site=site)
     assert store.breaker.state == breaker.State.CLOSED
 
-    def away(_: object) -> None:
+    def away(_: object, *, expect_new: bool) -> None:
         raise OperationalError("the server is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "insert", away)
+        patch.setattr(store, "inserting", away)
         for _ in range(5):
             with pytest.raises(OperationalError):
                 send(rows_of(), site=site)
