@@ -19,6 +19,7 @@ from rq import Queue
 from anomalies.models import Anomaly
 from sensors import ledger, quarantine
 from sensors.models import ScoringNote
+from sensors.mqtt import arrivals
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ def housekeeping() -> None:
     now = timezone.now()
     logger.info("%d quarantined readings removed", quarantine.prune(now=now))
     logger.info("%d answers removed from the ledger", ledger.prune(now=now))
+    logger.info("%d arrivals of MQTT messages removed", arrivals.prune(now=now))
 
 
 def _wake(queue_name: str, job: Callable[[], int | None], *, flag: str = "") -> None:

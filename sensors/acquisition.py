@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from django.db import transaction
 
-from sensors import directory, ledger, minutes, profiles, quality, rejections, statements, store
+from sensors import directory, minutes, profiles, quality, rejections, statements, store
 from sensors.counters import count_readings
 from sensors.directory import Directory
 from sensors.formats import Batch, BoolArray
@@ -66,6 +66,12 @@ class Receipt:
         return {**asdict(self), "errors": [asdict(error) for error in self.errors]}
 
 
+class Promise(Protocol):
+    """Something to write in the transaction that stores the readings."""
+
+    def keep(self, answer: dict[str, Any]) -> None: ...
+
+
 def ingest(
     batch: Batch,
     *,
@@ -75,14 +81,14 @@ def ingest(
     key: IngestKey | None = None,
     backfill: bool | BoolArray = False,
     keep_rejected: bool = True,
-    promise: ledger.Promise | None = None,
+    promise: Promise | None = None,
 ) -> Receipt:
     """Judge and store a batch. What it returns is committed, or the caller's transaction's.
 
     backfill: the age of no row counts against it (rows older than a day are exempt anyway); or
         for each reading of the batch, shape (n,).
     keep_rejected: False when the rejected rows are in quarantine already.
-    promise: the answer to write into the ledger in the same transaction.
+    promise: what to write down in the same transaction, such as the answer for the ledger.
     Raises breaker.Open, OperationalError or InterfaceError when the store is away; then nothing
     was written.
     """

@@ -293,6 +293,27 @@ class IngestReceipt(models.Model):
         return self.idempotency_key
 
 
+class MqttArrival(models.Model):
+    """When a message that states no time first came, in case its broker delivers it again.
+
+    Written with the message's readings. The broker repeats a message under its number.
+    """
+
+    session = models.TextField(help_text="Broker and client id.")
+    number = models.PositiveIntegerField(help_text="MQTT packet identifier.")
+    digest = models.BinaryField(max_length=32, help_text="SHA-256 of topic and payload.")
+    arrived_at = models.DateTimeField(help_text="The time its readings were given.")
+    seen_at = models.DateTimeField(help_text="When it was last delivered.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["session", "number"], name="mqtt_arrival_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.session} {self.number}"
+
+
 class ScoringNote(models.Model):
     """A durable note, written with the readings: this sensor needs scoring from `since` on.
 

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 
 from sensors.microbatch import MicroBatch
 from sensors.mqtt import sparkplug, tally
+from sensors.mqtt.arrivals import Parcel
 from sensors.mqtt.connection import Connection
-from sensors.mqtt.delivery import Away, Delivery, Parcel
+from sensors.mqtt.delivery import Away, Delivery
 from sensors.mqtt.intake import Intake
 from sensors.mqtt.messages import Inbox, Unacknowledged
 
@@ -120,7 +121,7 @@ class Bridge:
                 receipt = self._delivery.store(parcels)
                 break
             except Away as reason:
-                tally.AWAY.inc()
+                self._tally.found_away()
                 pause_s = min(max(2 * pause_s, reason.retry_after_s), _MAX_PAUSE_S)
                 log.warning("%s messages wait %.0f s: %s", len(parcels), pause_s, reason)
                 self._pause(pause_s)

@@ -10,6 +10,7 @@ from typing import Any
 from sensors.microbatch import MicroBatch
 from sensors.models import IngestKey, Site
 from sensors.mqtt import sparkplug, topics
+from sensors.mqtt.arrivals import Arrivals
 from sensors.mqtt.bridge import Bridge
 from sensors.mqtt.connection import Connection
 from sensors.mqtt.delivery import Delivery
@@ -80,7 +81,7 @@ def bridge(made: Plan, *, site: Site, key: IngestKey | None, stopping: threading
         connection=Connection(made.broker, made.filters, inbox),
         inbox=inbox,
         intake=Intake(made.templates, nodes, made.limits, has_sparkplug=bool(made.groups)),
-        delivery=Delivery(site, key),
+        delivery=Delivery(site, Arrivals(made.broker.session, window=window), key),
         batch=MicroBatch(made.batch_size, made.batch_timeout_s),
         window=window,
         stopping=stopping,

@@ -14,15 +14,14 @@ from sensors import limits, store
 from sensors.acquisition import Receipt, ingest
 from sensors.models import IngestKey, Site
 from sensors.mqtt import payloads
+from sensors.mqtt.arrivals import Arrivals, Parcel
 from sensors.mqtt.content import Content, together
-from sensors.mqtt.messages import Message
 from sensors.rows import Rejection
 from smartmaint.lib import breaker
 
 log = logging.getLogger(__name__)
 
 SOURCE = "mqtt"
-Parcel = tuple[Message, Content]
 _KEY_CHECKED_EVERY = timedelta(minutes=1)
 _KEPT_BYTES = 5 * 2**20
 
@@ -41,9 +40,13 @@ class Away(Exception):
 
 @dataclass(slots=True)
 class Delivery:
-    """Stores for one site, in the name of a key or, without one, of the operator."""
+    """Stores for one site, in the name of a key or, without one, of the operator.
+
+    arrivals: remembers the times that were given to messages without one.
+    """
 
     site: Site
+    arrivals: Arrivals
     key: IngestKey | None = None
     _key_checked_at: datetime | None = None
 
@@ -58,6 +61,7 @@ class Delivery:
             return Receipt()
         try:
             self._hold_back()
+            self.arrivals.stamp(parcels)
             return self._in_parts(parcels)
         except breaker.Open as reason:
             raise Away(str(reason), reason.retry_after_s) from reason
@@ -85,6 +89,7 @@ class Delivery:
             source=SOURCE,
             now=timezone.now(),
             backfill=is_historical,
+            promise=self.arrivals.promise(parcels),
         )
 
     def _set_aside(self, parcel: Parcel, reason: DatabaseError) -> Receipt:

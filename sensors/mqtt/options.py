@@ -42,6 +42,11 @@ class BrokerOptions:
     cert_file: str = ""
     key_file: str = ""
 
+    @property
+    def session(self) -> str:
+        """What tells this session from every other."""
+        return f"{self.address.host}:{self.address.port}/{self.client_id}"
+
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:
             raise OptionError(f"MQTT protocol {self.protocol!r} is not one of 5, 3.1.1")

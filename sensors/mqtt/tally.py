@@ -57,6 +57,10 @@ class Tally:
         self._numbers["rebirths"] += 1
         REBIRTHS.inc()
 
+    def found_away(self) -> None:
+        self._numbers["store away"] += 1
+        AWAY.inc()
+
     def news(self) -> str | None:
         """The counts in words; None when nothing changed since they were last asked for."""
         if self._numbers == self._said:

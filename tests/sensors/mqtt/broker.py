@@ -126,6 +126,10 @@ class Running:
         self._thread.join(DEADLINE_S)
         assert not self._thread.is_alive()
 
+    def tries_again(self) -> int:
+        """How often a batch found the store away."""
+        return self.bridge._tally._numbers["store away"]
+
     def _is_ready(self) -> bool:
         return self.bridge._connection.is_subscribed or not self._thread.is_alive()
 
