@@ -77,6 +77,15 @@ def read_row(row: Any) -> Row:
     )
 
 
+def sensor_problem(name: str) -> RowError | None:
+    """Why no sensor may have this id; None when one may."""
+    try:
+        _sensor(name)
+    except RowError as error:
+        return error
+    return None
+
+
 def sensor_ref(row: Any) -> str:
     """What a bad row calls its sensor, as far as it can be stored and shown."""
     named = row.get("sensor") if isinstance(row, dict) else None

@@ -11,18 +11,26 @@ from sensors.formats.batch import (
     ascii_json,
 )
 from sensors.formats.json import from_json, parse_json
+from sensors.formats.line_protocol import LineBatch, from_line_protocol
+from sensors.formats.line_sensors import Dialect
+from sensors.formats.line_template import DEFAULT_TEMPLATE, Template
 from sensors.formats.objects import batch_of
 
 __all__ = [
+    "DEFAULT_TEMPLATE",
     "MAX_READINGS",
     "Batch",
     "BoolArray",
     "Coded",
+    "Dialect",
     "FormatError",
     "IntArray",
+    "LineBatch",
+    "Template",
     "TooManyReadings",
     "ascii_json",
     "batch_of",
     "from_json",
+    "from_line_protocol",
     "parse_json",
 ]
