@@ -1,14 +1,14 @@
 """The rules for one reading, and the same rules for whole columns of them. Pure.
 
-`read_row` says what is wrong with a row; `column_problem` only whether anything is, and is quick.
-A test holds them to the same answer.
+`read_row` says what is wrong with a row; `are_sensors` and its like only whether anything is in a
+column, and are quick. A test holds them to the same answer.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from sensors import iso8601
 from sensors.kinds import KINDS, OTHER
+from sensors.series import FloatArray
 
 MAX_SENSOR = 200
 MAX_UNIT = 20
@@ -92,51 +93,32 @@ def sensor_ref(row: Any) -> str:
     return _UNPRINTABLE.sub("\ufffd", named[:MAX_SENSOR]) if isinstance(named, str) else ""
 
 
-def column_problem(
-    sensors: Sequence[Any],
-    texts: Sequence[Any],
-    numbers: Sequence[Any],
-    *,
-    quality: Sequence[Any] | None = None,
-    kind: Sequence[Any] | None = None,
-    unit: Sequence[Any] | None = None,
-) -> bool:
-    """Whether any row breaks a rule; whether the times exist is left to iso8601.parse_column."""
-    return not (
-        _only(sensors, str)
-        and _only(texts, str)
-        and _only(numbers, int, float)
-        and _all_fit(_sensor, set(sensors))
-        and _within(numbers, -MAX_VALUE, MAX_VALUE)
-        and (quality is None or _quality_column(quality))
-        and (kind is None or (_only(kind, str, _NONE) and _all_fit(_kind, set(kind))))
-        and (unit is None or (_only(unit, str, _NONE) and _all_fit(_unit, set(unit))))
-    )
+def are_sensors(names: Iterable[str]) -> bool:
+    """Whether each of the distinct names may be a sensor's; alike for kinds and units."""
+    return _all_fit(_sensor, names)
 
 
-def _quality_column(quality: Sequence[Any]) -> bool:
-    if not _only(quality, int, float, _NONE):
-        return False
-    return _within([reported for reported in quality if reported is not None], 0, 1)
+def are_kinds(names: Iterable[str]) -> bool:
+    return _all_fit(_kind, names)
 
 
-def _only(column: Iterable[Any], *types: type) -> bool:
-    """Whether the column has no other types; a bool is no int here."""
-    return set(map(type, column)) <= set(types)
+def are_units(names: Iterable[str]) -> bool:
+    return _all_fit(_unit, names)
 
 
-def _within(numbers: Sequence[Any], low: float, high: float) -> bool:
+def are_values(values: FloatArray) -> bool:
+    """Whether every number may be a reading's; NaN may not."""
+    return bool((np.abs(values) <= MAX_VALUE).all())
+
+
+def are_qualities(reported: FloatArray) -> bool:
+    return bool(((reported >= 0) & (reported <= 1)).all())
+
+
+def _all_fit(check: Callable[[str], object], names: Iterable[str]) -> bool:
     try:
-        column = np.array(numbers, dtype=np.float64)
-    except OverflowError:
-        return False
-    return bool(((column >= low) & (column <= high)).all())
-
-
-def _all_fit(check: Any, distinct: Iterable[Any]) -> bool:
-    try:
-        for one in distinct:
-            check(one)
+        for name in names:
+            check(name)
     except RowError:
         return False
     return True

@@ -15,6 +15,7 @@ from smartmaint.api import TooLarge
 
 _CHUNK = 64 * 2**10
 _GZIP = 16 + zlib.MAX_WBITS
+_CHARSETS = {"utf-8", "utf8", "us-ascii"}
 # An answer reaches only a client that is not cut off while it sends: so much more is read and
 # thrown away before a body that is too long is refused.
 _DRAIN_BYTES = 32 * 2**20
@@ -36,12 +37,18 @@ def read_body(request: HttpRequest) -> bytes:
 
 
 def require_media_type(request: HttpRequest, *accepted: str) -> str:
-    """The request's media type, the first of the accepted ones when it states none."""
+    """The request's media type, the first of the accepted ones when it states none.
+
+    Raises 415 naming what is accepted, for another type or for a charset other than UTF-8.
+    """
     stated = (request.content_type or accepted[0]).lower()
     if stated not in accepted:
         raise UnsupportedMediaType(
             stated, f"Content-Type is {' or '.join(accepted)}, not {stated[:100]}."
         )
+    charset = (request.content_params or {}).get("charset", "utf-8").strip("\"' ").lower()
+    if charset not in _CHARSETS:
+        raise UnsupportedMediaType(stated, f"The charset is utf-8, not {charset[:100]}.")
     return stated
 
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+)
 from rest_framework.exceptions import APIException, ParseError, Throttled
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,12 +26,30 @@ from sensors.api.access import MayWriteReadings
 from sensors.api.authentication import IngestKeyAuthentication
 from sensors.api.bodies import read_body, require_media_type
 from sensors.api.serializers import ReadingIn, ReceiptOut
-from sensors.formats import FormatError, TooManyReadings, from_json
+from sensors.formats import Batch, FormatError, TooManyReadings, from_csv, from_json, from_ndjson
 from sensors.ledger import AnsweredMeanwhile, KeyReused, Promise
 from sensors.models import IngestKey
 from smartmaint.api import TooLarge, Unavailable
 
+READERS = {
+    "application/json": from_json,
+    "application/x-ndjson": from_ndjson,
+    "text/csv": from_csv,
+}
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+_DESCRIPTION = """
+JSON (an array of readings, or `{"readings": [...]}`), NDJSON (a reading a line) or CSV (a header
+that names `sensor`, `time`, `value` and any of `quality`, `kind`, `unit`, in any order; other
+columns are ignored, an empty cell is a field that is not there); UTF-8, plain or gzip. The rules
+for a reading are the same in each: `time` is text, ISO 8601 with a zone; `value` a finite number.
+
+What is answered with 200 is committed. A row that cannot be accepted is kept in quarantine and
+named in `errors`; the others are stored. A reading is (sensor, time): sending one again changes
+nothing and counts as a duplicate. A document that cannot be read is refused as a whole, with the
+line at fault.
+"""
 
 
 class IdempotencyKeyReused(APIException):
@@ -42,12 +67,7 @@ class ReadingsView(APIView):
     @extend_schema(
         operation_id="readings_write",
         summary="Send readings",
-        description=(
-            'An array of readings, or `{"readings": [...]}`; plain or gzip. What is answered with '
-            "200 is committed. A row that cannot be accepted is kept in quarantine and named in "
-            "`errors`; the others are stored. A reading is (sensor, time): sending one again "
-            "changes nothing and counts as a duplicate. `time` is ISO 8601 with a zone."
-        ),
+        description=_DESCRIPTION,
         parameters=[
             OpenApiParameter(
                 "Idempotency-Key",
@@ -56,15 +76,27 @@ class ReadingsView(APIView):
                 description="Repeating a request with it gives the first answer again, for 7 days.",
             )
         ],
-        request={"application/json": ReadingIn(many=True)},
+        request={
+            "application/json": ReadingIn(many=True),
+            "application/x-ndjson": ReadingIn,
+            "text/csv": OpenApiTypes.STR,
+        },
+        examples=[
+            OpenApiExample(
+                "A CSV",
+                value="sensor,time,value,unit\npump-1/temp,2026-01-02T03:04:05Z,21.5,°C\n",
+                media_type="text/csv",
+                request_only=True,
+            )
+        ],
         responses={
             200: ReceiptOut,
-            400: OpenApiResponse(description="No JSON, not a batch, or not gzip."),
+            400: OpenApiResponse(description="Not the format it says, or not gzip."),
             401: OpenApiResponse(description="The key is missing, wrong, revoked or expired."),
             403: OpenApiResponse(description="The key lacks the scope `readings:write`."),
             411: OpenApiResponse(description="A chunked body where the server cannot read one."),
             413: OpenApiResponse(description="Too large, inflated or not, or too many readings."),
-            415: OpenApiResponse(description="Not application/json, or an encoding but gzip."),
+            415: OpenApiResponse(description="Another format, charset or encoding than these."),
             422: OpenApiResponse(description="The Idempotency-Key came with another body before."),
             429: OpenApiResponse(description="Too many requests; see Retry-After."),
             503: OpenApiResponse(description="Nothing was written; see Retry-After."),
@@ -75,12 +107,14 @@ class ReadingsView(APIView):
         assert isinstance(key, IngestKey)  # noqa: S101  what MayWriteReadings lets through
         _hold_back(key)
         plain = request._request
-        require_media_type(plain, "application/json")
+        read = READERS[require_media_type(plain, *READERS)]
         body = read_body(plain)
         promise = _promise(request, key, body)
-        if promise is None:
-            return Response(_ingest(body, key, None))
-        return _answer_once(body, key, promise)
+
+        def answer() -> dict[str, Any]:
+            return _ingest(_batch(read, body), key, promise)
+
+        return Response(answer()) if promise is None else _answer_once(promise, answer)
 
 
 def _hold_back(key: IngestKey) -> None:
@@ -104,26 +138,34 @@ def _promise(request: Request, key: IngestKey, body: bytes) -> Promise | None:
     return Promise.of(key, text, body)
 
 
-def _answer_once(body: bytes, key: IngestKey, promise: Promise) -> Response:
+def _answer_once(promise: Promise, answer: Callable[[], dict[str, Any]]) -> Response:
     try:
-        answer = promise.recall()
-        if answer is None:
-            return Response(_ingest(body, key, promise))
+        given = promise.recall()
+        if given is None:
+            return Response(answer())
     except AnsweredMeanwhile:
-        answer = promise.recall()
+        given = promise.recall()
     except KeyReused as error:
         raise IdempotencyKeyReused from error
-    return Response(answer, headers={"Idempotent-Replayed": "true"})
+    return Response(given, headers={"Idempotent-Replayed": "true"})
 
 
-def _ingest(body: bytes, key: IngestKey, promise: Promise | None) -> dict[str, Any]:
+def _batch(read: Callable[..., Batch], body: bytes) -> Batch:
     try:
-        batch = from_json(body, max_readings=settings.INGEST_MAX_READINGS)
+        return read(body, max_readings=settings.INGEST_MAX_READINGS)
     except TooManyReadings as error:
         raise TooLarge(str(error), error.code) from error
     except FormatError as error:
-        where = "" if error.position is None else f" (at {error.position})"
-        raise ParseError(f"{error}{where}", error.code) from error
+        raise ParseError(f"{error}{_where(error)}", error.code) from error
+
+
+def _where(error: FormatError) -> str:
+    at = {"line": error.line, "at": error.position}
+    found = ", ".join(f"{name} {place}" for name, place in at.items() if place is not None)
+    return f" ({found})" if found else ""
+
+
+def _ingest(batch: Batch, key: IngestKey, promise: Promise | None) -> dict[str, Any]:
     receipt = ingest(
         batch, site=key.site, key=key, source="http", now=timezone.now(), promise=promise
     )

@@ -26,7 +26,9 @@ class ReadingIn(serializers.Serializer[Any]):
 
 
 class ProblemOut(serializers.Serializer[Any]):
-    index = serializers.IntegerField(help_text="Place of the row in the body, from 0.")
+    index = serializers.IntegerField(
+        help_text="Place of the row in the document, from 0; empty lines and a header are none."
+    )
     category = serializers.ChoiceField(["validation", "enrichment", "quality", "unexpected"])
     code = serializers.CharField()
     detail = serializers.CharField()

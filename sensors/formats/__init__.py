@@ -10,10 +10,12 @@ from sensors.formats.batch import (
     TooManyReadings,
     ascii_json,
 )
+from sensors.formats.csv import from_csv
 from sensors.formats.json import from_json, parse_json
 from sensors.formats.line_protocol import LineBatch, from_line_protocol
 from sensors.formats.line_sensors import Dialect
 from sensors.formats.line_template import DEFAULT_TEMPLATE, Template
+from sensors.formats.ndjson import from_ndjson
 from sensors.formats.objects import batch_of
 
 __all__ = [
@@ -30,7 +32,9 @@ __all__ = [
     "TooManyReadings",
     "ascii_json",
     "batch_of",
+    "from_csv",
     "from_json",
     "from_line_protocol",
+    "from_ndjson",
     "parse_json",
 ]

@@ -20,12 +20,19 @@ MAX_READINGS = 50_000
 
 
 class FormatError(ValueError):
-    """The document as a whole cannot be read. `position`: byte or character of the fault."""
+    """The document as a whole cannot be read.
 
-    def __init__(self, code: str, message: str, position: int | None = None) -> None:
+    position: byte or character of the fault, from 0; line: its line, from 1; None where that says
+    nothing.
+    """
+
+    def __init__(
+        self, code: str, message: str, position: int | None = None, line: int | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.position = position
+        self.line = line
 
 
 class TooManyReadings(FormatError):

@@ -7,14 +7,8 @@ from typing import Any
 
 import orjson
 
+from sensors.formats import objects, text
 from sensors.formats.batch import MAX_READINGS, Batch, FormatError, TooManyReadings
-from sensors.formats.objects import batch_of
-
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# A reading has at most this many brackets, braces and commas; a document with more cannot be one,
-# and parsing it could take thirty times its size in memory.
-_MAX_MARKS_PER_READING = 32
-_SMALL_BYTES = 5 * 2**20
 
 
 def from_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
@@ -25,7 +19,7 @@ def from_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
     rows = _rows_of(parse_json(body, max_readings=max_readings))
     if len(rows) > max_readings:
         raise TooManyReadings(max_readings)
-    return batch_of(rows)
+    return objects.batch_of(rows)
 
 
 def parse_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Any:
@@ -33,11 +27,8 @@ def parse_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Any:
 
     Raises FormatError for what is no JSON or could not be so few readings.
     """
-    if len(body) > _SMALL_BYTES:
-        marks = body.count(b"{") + body.count(b"[") + body.count(b",")
-        if marks > _MAX_MARKS_PER_READING * max_readings:
-            raise TooManyReadings(max_readings)
-    body = body.removeprefix(_BYTE_ORDER_MARK)
+    body = text.unmarked(body)
+    text.refuse_crumbs(body, max_readings)
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -46,12 +37,11 @@ def parse_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Any:
 
 
 def _lenient_document(body: bytes) -> Any:
+    text.require_utf8(body)
     try:
         return json.loads(body.decode("utf-8"), parse_int=_integer)
-    except UnicodeDecodeError as error:
-        raise FormatError("not_utf8", "the body is not UTF-8", error.start) from error
     except json.JSONDecodeError as error:
-        raise FormatError("json_invalid", error.msg, error.pos) from error
+        raise FormatError("json_invalid", error.msg, error.pos, error.lineno) from error
     except RecursionError as error:
         raise FormatError("json_too_deep", "the JSON is nested too deeply") from error
 

@@ -1,20 +1,35 @@
 """Rows that a parser gave as objects → `Batch`. Pure.
 
 Well-formed rows become columns with no work per row beyond list comprehensions. When any row is
-not well-formed every row is looked at, and exactly the bad ones are set aside with a reason.
+not well-formed, those near it are looked at one by one, and exactly the bad ones are set aside with
+a reason.
 """
 
 from __future__ import annotations
 
-from itertools import compress
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
-from sensors import iso8601
-from sensors.formats.batch import Batch, Coded, IntArray, ascii_json
-from sensors.rows import Rejection, Row, RowError, column_problem, read_row, sensor_ref
-from sensors.series import TimeArray
+from sensors.formats import arrow
+from sensors.formats.batch import Batch, ascii_json
+from sensors.rows import Rejection, RowError, read_row, sensor_ref
+
+_NONE = type(None)
+# Rows that are looked at one by one when one of them is bad.
+_BLOCK_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What stands where a row should and is none: its text, and why."""
+
+    code: str
+    detail: str
+    text: str
 
 
 def batch_of(rows: list[Any]) -> Batch:
@@ -25,71 +40,77 @@ def batch_of(rows: list[Any]) -> Batch:
 def _columns(rows: list[Any]) -> Batch | None:
     """All rows as columns, or None when at least one of them is not well-formed."""
     try:
-        sensors = [row["sensor"] for row in rows]
-        texts = [row["time"] for row in rows]
-        numbers = [row["value"] for row in rows]
-    except (KeyError, TypeError, IndexError):
+        columns = _typed_columns(rows)
+    except (KeyError, TypeError, IndexError, OverflowError, UnicodeEncodeError):
         return None
-    optional: dict[str, list[Any] | None] = dict.fromkeys(("quality", "kind", "unit"))
-    if max(map(len, rows), default=0) > 3:
-        optional = {name: [row.get(name) for row in rows] for name in optional}
-    if column_problem(sensors, texts, numbers, **optional):
-        return None
-    times = iso8601.parse_column(texts)
-    if times is None:
-        return None
-    return _batch(rows, np.arange(len(rows)), sensors, times, numbers, optional)
+    return arrow.batch_of(columns, rows.__getitem__)
+
+
+def _typed_columns(rows: list[Any]) -> arrow.Columns:
+    """Raises what Python does when a row is not an object or a field not of its type."""
+    columns = {
+        "sensor": _texts([row["sensor"] for row in rows], str),
+        "time": _texts([row["time"] for row in rows], str),
+        "value": _numbers([row["value"] for row in rows], int, float),
+    }
+    if max(map(len, rows), default=0) > len(columns):
+        columns["quality"] = _numbers([row.get("quality") for row in rows], int, float, _NONE)
+        columns["kind"] = _texts([row.get("kind") for row in rows], str, _NONE)
+        columns["unit"] = _texts([row.get("unit") for row in rows], str, _NONE)
+    return columns
+
+
+def _texts(column: list[Any], *types: type) -> pa.Array:
+    _require(column, types)
+    return pa.array(column, pa.string())
+
+
+def _numbers(column: list[Any], *types: type) -> pa.Array:
+    _require(column, types)
+    if _NONE not in types:
+        return pa.array(np.array(column, dtype=np.float64))
+    is_none = np.fromiter((number is None for number in column), bool, count=len(column))
+    return pa.array(np.array(column, dtype=np.float64), mask=is_none)
+
+
+def _require(column: Iterable[Any], types: tuple[type, ...]) -> None:
+    """Raises TypeError when the column has other types; a bool is no int here."""
+    if not set(map(type, column)) <= set(types):
+        raise TypeError
 
 
 def _row_by_row(rows: list[Any]) -> Batch:
-    read = [_read_or_reject(place, row) for place, row in enumerate(rows)]
-    is_good = [isinstance(row, Row) for row in read]
-    good: list[Row] = list(compress(read, is_good))  # type: ignore[arg-type]
-    bad: list[Rejection] = list(compress(read, [not is_row for is_row in is_good]))  # type: ignore[arg-type]
-    return _batch(
-        rows,
-        np.flatnonzero(is_good),
-        [row.sensor for row in good],
-        np.array([row.time for row in good], dtype="datetime64[us]"),
-        [row.value for row in good],
-        {
-            "quality": [row.quality for row in good],
-            "kind": [row.kind for row in good],
-            "unit": [row.unit for row in good],
-        },
-        tuple(bad),
+    kept: list[Any] = []
+    index: list[int] = []
+    rejected: list[Rejection] = []
+    for start in range(0, len(rows), _BLOCK_ROWS):
+        block = rows[start : start + _BLOCK_ROWS]
+        read = (
+            block
+            if _columns(block)
+            else [_read_or_reject(start + i, row) for i, row in enumerate(block)]
+        )
+        for place, row in enumerate(read, start):
+            if isinstance(row, Rejection):
+                rejected.append(row)
+            else:
+                kept.append(row)
+                index.append(place)
+    batch = _columns(kept)
+    assert batch is not None  # noqa: S101  every row of it was looked at
+    return replace(
+        batch, index=np.array(index, np.int64), rejected=tuple(rejected), original=rows.__getitem__
     )
 
 
-def _read_or_reject(place: int, row: Any) -> Row | Rejection:
+def _read_or_reject(place: int, row: Any) -> dict[str, Any] | Rejection:
+    """The reading in the form that columns have no trouble with, or why it is none."""
+    if isinstance(row, Unreadable):
+        return Rejection(place, "validation", row.code, row.detail, "", ascii_json(row.text))
     try:
-        return read_row(row)
+        reading = asdict(read_row(row))
     except RowError as error:
         return Rejection(
             place, "validation", error.code, str(error), sensor_ref(row), ascii_json(row)
         )
-
-
-def _batch(
-    rows: list[Any],
-    index: IntArray,
-    sensors: list[str],
-    times: TimeArray,
-    numbers: list[float],
-    optional: dict[str, list[Any] | None],
-    rejected: tuple[Rejection, ...] = (),
-) -> Batch:
-    n = len(sensors)
-    quality, kinds, units = optional["quality"], optional["kind"], optional["unit"]
-    return Batch(
-        sensor=Coded.of(sensors),
-        times=times,
-        values=np.array(numbers, dtype=np.float64),
-        # None becomes NaN: not reported.
-        quality=np.array(quality, dtype=np.float64) if quality else np.full(n, np.nan),
-        kind=Coded.of([kind and kind.lower() for kind in kinds]) if kinds else Coded.empty(n),
-        unit=Coded.of(units) if units else Coded.empty(n),
-        index=index,
-        rejected=rejected,
-        original=rows.__getitem__,
-    )
+    return {**reading, "time": f"{reading['time']}Z"}

@@ -1,0 +1,135 @@
+"""NDJSON: one JSON object a line. Pure.
+
+Flat objects go straight into columns. Arrow's reader takes a stream of objects wherever they begin
+and end, so the lines are looked at first. Of everything else (nested values, a bad row, blank
+lines) each line is read by itself: one that is no JSON harms itself only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.json
+from numpy.typing import NDArray
+
+from sensors.formats import arrow, objects, text
+from sensors.formats.batch import MAX_READINGS, Batch, FormatError
+from sensors.formats.json import parse_json
+from sensors.formats.objects import Unreadable
+
+Characters = NDArray[np.uint8]
+_NEWLINE, _RETURN, _OPEN, _CLOSE, _BRACKET = b"\n\r{}["
+_FIRST_LINE_BYTES = 2**16
+# From the first character that counts to the end of the line.
+_LINE = re.compile(rb"[^ \t\r\n][^\n]*")
+
+
+def from_ndjson(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
+    """A reading a line; empty lines are none. Of a key given twice the last one counts.
+
+    Raises FormatError when it is not UTF-8, has too many lines, or no line of it is JSON; any
+    other bad line only rejects itself.
+    """
+    body = text.unmarked(body)
+    text.refuse_lines(body, max_readings)
+    return _quickly(body, max_readings) or _line_by_line(body, max_readings)
+
+
+def _quickly(body: bytes, max_readings: int) -> Batch | None:
+    stripped = body.strip(b" \t\r\n")
+    if not stripped or not text.is_plain_json(stripped):
+        return None
+    lines = np.frombuffer(stripped, np.uint8)
+    if np.count_nonzero(lines == _NEWLINE) >= max_readings:  # blank ones among them
+        return None
+    columns = _flat_objects(lines)
+    if columns is None:
+        return None
+    return arrow.batch_of(columns, arrow.later(lambda: list(_rows(stripped))))
+
+
+def _flat_objects(lines: Characters) -> arrow.Columns | None:
+    """The columns of flat JSON objects, one a line; None when the lines are anything else.
+
+    lines: without blank ones and without white space around the whole.
+    """
+    if not _are_flat(lines):
+        return None
+    source, first = pa.py_buffer(lines), _first_keys(lines)
+    known = [name for name in arrow.FIELDS.names if name in first or name in arrow.REQUIRED]
+    schema = pa.schema([arrow.FIELDS.field(name) for name in known])
+    table = _read(source, schema, "error") if first <= set(known) else None
+    if table is None:  # other rows have other fields than the first
+        table = _read(source, arrow.FIELDS, "ignore")
+    return None if table is None else arrow.columns_in(table)
+
+
+def _are_flat(lines: Characters) -> bool:
+    """Whether each line begins with the only brace that opens on it, and ends with one that closes.
+
+    Then whatever reads the lines as a stream of objects finds one on each.
+    """
+    breaks = np.flatnonzero(lines == _NEWLINE)
+    ends = lines[breaks - 1]
+    if (ends == _RETURN).any():
+        ends = np.where(ends == _RETURN, lines[breaks - 2], ends)
+    return bool(
+        lines[0] == _OPEN
+        and lines[-1] == _CLOSE
+        and (lines[breaks + 1] == _OPEN).all()
+        and (ends == _CLOSE).all()
+        and np.count_nonzero(lines == _OPEN) == len(breaks) + 1
+        and not (lines == _BRACKET).any()
+    )
+
+
+def _first_keys(lines: Characters) -> set[str]:
+    line = lines[:_FIRST_LINE_BYTES].tobytes().partition(b"\n")[0]
+    try:
+        return set(orjson.loads(line))
+    except orjson.JSONDecodeError:
+        return {""}  # no name of a field: all of them are looked for
+
+
+def _read(source: pa.Buffer, schema: pa.Schema, unexpected: str) -> pa.Table | None:
+    try:
+        return pa.json.read_json(
+            pa.BufferReader(source),
+            # One block: what a line holds must not depend on where a block ends.
+            read_options=pa.json.ReadOptions(use_threads=False, block_size=source.size + 1),
+            parse_options=pa.json.ParseOptions(
+                explicit_schema=schema, unexpected_field_behavior=unexpected
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+
+
+def _line_by_line(body: bytes, max_readings: int) -> Batch:
+    text.require_utf8(body)
+    text.refuse_crumbs(body, max_readings)
+    rows = list(_rows(body))
+    if rows and all(isinstance(row, Unreadable) for row in rows):
+        raise FormatError("json_invalid", f"no line is JSON; {rows[0].detail}")
+    return objects.batch_of(rows)
+
+
+def _rows(body: bytes) -> Iterator[Any]:
+    """What each line that is not blank holds, Unreadable where that is no JSON."""
+    number, counted = 1, 0
+    for line in _LINE.finditer(body):
+        number += body.count(b"\n", counted, line.start())
+        counted = line.start()
+        yield _row(line.group(), number)
+
+
+def _row(line: bytes, number: int) -> Any:
+    try:
+        return parse_json(line)
+    except FormatError as error:
+        return Unreadable(error.code, f"line {number}: {error}", line.decode("utf-8"))
