@@ -10,7 +10,7 @@ from bench import limit
 from bench.readings import UNTIL, Feed, Sent, site
 from bench.report import Report
 from bench.timing import Stopwatch, measure
-from sensors import acquisition, directory, formats, profiles, store
+from sensors import acquisition, directory, formats, store
 from sensors.models import Site
 from sensors.series import to_datetime
 
@@ -24,9 +24,7 @@ WATCHED: dict[str, tuple[Any, str]] = {
     "judge": (acquisition, "_judge"),
     "sort and dedupe": (store, "first_of_each"),
     "store": (acquisition, "_store"),
-    "summarise": (profiles, "summarise"),
-    "profiles": (profiles, "merge"),
-    "notes": (acquisition, "_remember"),
+    "sum up": (acquisition, "_traces"),
     "wake-up": (acquisition, "_wake_up"),
 }
 

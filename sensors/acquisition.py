@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,16 +22,18 @@ from sensors.signals import readings_ingested
 MAX_AHEAD = timedelta(minutes=10)
 BACKFILL_AGE = timedelta(days=1)
 
-# One statement for both kinds of note: a round trip less for each batch.
-_NOTE = """
-WITH scoring AS (
+# One statement for all that readings leave behind: each round trip counts for small batches.
+_REMEMBER = f"""
+merged AS ({profiles.MERGE}),
+scoring AS (
     INSERT INTO sensors_scoringnote (sensor_id, since, until, reason, held, created_at)
     SELECT *, %s::text, false, now()
     FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[])
 )
 INSERT INTO sensors_rollupnote (sensor_id, since, until)
 SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[])
-"""
+"""  # noqa: S608  constants of this package only
+_STORE_AND_REMEMBER = f"WITH stored AS ({store.INSERT}), {_REMEMBER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,45 +94,78 @@ def ingest(
     was written.
     """
 
-    def work(*, expect_new: bool) -> Receipt:
-        receipt, refused = _ingest(batch, site, key, now, backfill, expect_new)
-        if keep_rejected:
-            rejections.hold(refused, site=site, key=key, source=source, now=now)
-        if promise is not None:
-            promise.keep(receipt.as_json())
-        return receipt
-
-    def committed() -> Receipt:
+    def work() -> Receipt:
+        offer = _offer(batch, site, key, now, backfill)
+        beside = _Beside(offer.refused if keep_rejected else [], site, key, source, now, promise)
         try:
-            return store.in_transaction(partial(work, expect_new=True))
+            return _write(offer, beside, expect_new=True)
         except store.Duplicates:
-            return store.in_transaction(partial(work, expect_new=False))
+            return _write(offer, beside, expect_new=False)
 
-    receipt = store.breaker.call(committed, on=store.AWAY)
+    receipt = store.breaker.call(work, on=store.AWAY)
     count_readings(
         accepted=receipt.accepted, duplicates=receipt.duplicates, quarantined=receipt.quarantined
     )
     return receipt
 
 
-def _ingest(
-    batch: Batch,
-    site: Site,
-    key: IngestKey | None,
-    now: datetime,
-    backfill: bool | BoolArray,
-    expect_new: bool,
-) -> tuple[Receipt, list[Rejection]]:
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A batch that was judged. first: what is to be stored, sorted and each reading once."""
+
+    first: store.Columns
+    good: int
+    refused: list[Rejection]
+
+    def receipt(self, accepted: int) -> Receipt:
+        problems = tuple(map(_problem, self.refused))
+        return Receipt(accepted, self.good - accepted, len(self.refused), problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What is written in the readings' transaction besides them and what they leave behind."""
+
+    refused: list[Rejection]
+    site: Site
+    key: IngestKey | None
+    source: str
+    now: datetime
+    promise: Promise | None
+
+    def __bool__(self) -> bool:
+        return bool(self.refused) or self.promise is not None
+
+    def write(self, receipt: Receipt) -> None:
+        rejections.hold(
+            self.refused, site=self.site, key=self.key, source=self.source, now=self.now
+        )
+        if self.promise is not None:
+            self.promise.keep(receipt.as_json())
+
+
+def _offer(
+    batch: Batch, site: Site, key: IngestKey | None, now: datetime, backfill: bool | BoolArray
+) -> _Offer:
     known = directory.look_up(batch, site=site, key=key, now=now)
     judged = _judge(batch, known, now, backfill)
     refused = [*batch.rejected, *_refusals(batch, known, judged, now)]
     is_good = ~np.isin(batch.index, [rejection.index for rejection in refused])
-    offered = _columns(batch, known, judged).take(is_good)
-    accepted = _store(offered, now, expect_new=expect_new)
-    receipt = Receipt(
-        accepted, len(offered) - accepted, len(refused), tuple(map(_problem, refused))
-    )
-    return receipt, refused
+    good = _columns(batch, known, judged).take(is_good)
+    return _Offer(good.take(store.first_of_each(good)), len(good), refused)
+
+
+def _write(offer: _Offer, beside: _Beside, *, expect_new: bool) -> Receipt:
+    """All in one commit. Raises store.Duplicates, only if expect_new, and has done nothing."""
+
+    def work() -> Receipt:
+        receipt = offer.receipt(_store(offer.first, beside.now, expect_new=expect_new))
+        beside.write(receipt)
+        return receipt
+
+    # A single statement is a transaction by itself, and needs no other round trips.
+    is_one_statement = expect_new and len(offer.first) <= store.FEW and not beside
+    return store.again(work) if is_one_statement else store.in_transaction(work)
 
 
 def _judge(
@@ -205,52 +239,45 @@ def _columns(batch: Batch, known: Directory, judged: quality.Quality) -> store.C
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Traces:
-    """What readings leave behind besides themselves: in the profiles, and in the notes of what
-    needs scoring and rolling up."""
-
-    profiles: profiles.Summary
-    notes: tuple[statements.Array, ...]
-
-    @classmethod
-    def of(cls, readings: store.Columns) -> _Traces:
-        """readings: at least one, sorted by (sensor, time)."""
-        summary = profiles.summarise(readings)
-        first, last = minutes.runs(readings.sensor_ids, readings.times)
-        return cls(
-            summary,
-            (
-                statements.Array("int8", summary.sensor_ids),
-                statements.times(summary.first_times),
-                statements.times(summary.last_times),
-                statements.Array("int8", readings.sensor_ids[first]),
-                statements.times(readings.times[first]),
-                statements.times(readings.times[last]),
-            ),
-        )
-
-
-def _store(offered: store.Columns, now: datetime, *, expect_new: bool) -> int:
-    """Store and remember what is new; how many readings that is."""
-    first = offered.take(store.first_of_each(offered))
-    if not len(first):
+def _store(readings: store.Columns, now: datetime, *, expect_new: bool) -> int:
+    """Store the readings and remember those that are new; how many that is."""
+    if not len(readings):
         return 0
-    with store.inserting(first, expect_new=expect_new) as insertion:
-        traces = _Traces.of(first)  # while the server is at work; mostly all are new
-    if not insertion.is_new.all():
-        first = first.take(insertion.is_new)
-        if not len(first):
-            return 0
-        traces = _Traces.of(first)
-    _remember(traces, now)
-    return len(first)
+    if expect_new and len(readings) <= store.FEW:
+        store.run_unless_there(_STORE_AND_REMEMBER, (*readings.params(), *_traces(readings, now)))
+    else:
+        with store.inserting(readings, expect_new=expect_new) as insertion:
+            traces = _traces(readings, now)  # while the server is at work; mostly all are new
+        if not insertion.is_new.all():
+            readings = readings.take(insertion.is_new)
+            if not len(readings):
+                return 0
+            traces = _traces(readings, now)
+        statements.run(f"WITH {_REMEMBER}", traces)
+    _wake_up_after_commit()
+    return len(readings)
 
 
-def _remember(traces: _Traces, now: datetime) -> None:
-    """Traces into the transaction, and the wake-up call after its commit."""
-    profiles.merge(traces.profiles, now=now)
-    statements.run(_NOTE, (ScoringNote.Reason.INGEST.value, *traces.notes))
+def _traces(readings: store.Columns, now: datetime) -> tuple[object, ...]:
+    """What _REMEMBER asks for: profiles, and notes of what needs scoring and rolling up.
+
+    readings: at least one, sorted by (sensor, time).
+    """
+    summary = profiles.summarise(readings)
+    first, last = minutes.runs(readings.sensor_ids, readings.times)
+    return (
+        *summary.params(now),
+        ScoringNote.Reason.INGEST.value,
+        statements.Array("int8", summary.sensor_ids),
+        statements.times(summary.first_times),
+        statements.times(summary.last_times),
+        statements.Array("int8", readings.sensor_ids[first]),
+        statements.times(readings.times[first]),
+        statements.times(readings.times[last]),
+    )
+
+
+def _wake_up_after_commit() -> None:
     # Robust: the readings are stored, so a queue that cannot be reached is no error of this call.
     transaction.on_commit(_wake_up, robust=True)
 

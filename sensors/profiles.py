@@ -27,7 +27,9 @@ _INTERVAL = (
     "THEN extract(epoch FROM excluded.last_time - p.last_time)::float8 / excluded.count "
     "ELSE excluded.interval_s END)"
 )
-_MERGE = f"""
+# Adds readings that were really stored to the profiles of their sensors: one statement for all of
+# them, rows locked in the order of their ids.
+MERGE = f"""
 INSERT INTO sensors_sensorprofile AS p (
     sensor_id, count, mean, m2, minimum, maximum, quality_mean,
     first_time, last_time, last_value, interval_s, updated_at)
@@ -80,6 +82,23 @@ class Summary:
     last_values: FloatArray
     intervals_s: FloatArray
 
+    def params(self, now: datetime) -> tuple[object, ...]:
+        """What MERGE asks for."""
+        return (
+            now,
+            Array("int8", self.sensor_ids),
+            Array("int8", self.counts),
+            Array("float8", self.means),
+            Array("float8", self.m2),
+            Array("float8", self.minima),
+            Array("float8", self.maxima),
+            Array("float8", self.qualities),
+            statements.times(self.first_times),
+            statements.times(self.last_times),
+            Array("float8", self.last_values),
+            Array("float8", self.intervals_s),
+        )
+
 
 def summarise(readings: Columns) -> Summary:
     """readings: at least one, sorted by (sensor, time)."""
@@ -104,24 +123,3 @@ def summarise(readings: Columns) -> Summary:
         values[last],
         np.where(counts > 1, seconds, np.nan) / np.maximum(counts - 1, 1),
     )
-
-
-def merge(summary: Summary, *, now: datetime) -> None:
-    """Add readings that were really stored to the profiles of their sensors.
-
-    One statement for all sensors, rows locked in the order of their ids.
-    """
-    params = (
-        Array("int8", summary.sensor_ids),
-        Array("int8", summary.counts),
-        Array("float8", summary.means),
-        Array("float8", summary.m2),
-        Array("float8", summary.minima),
-        Array("float8", summary.maxima),
-        Array("float8", summary.qualities),
-        statements.times(summary.first_times),
-        statements.times(summary.last_times),
-        Array("float8", summary.last_values),
-        Array("float8", summary.intervals_s),
-    )
-    statements.run(_MERGE, (now, *params))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,12 +54,12 @@ breaker = Breaker("store")
 _COLUMNS = "sensor_id, time, value, quality, flags"
 # Up to so many rows one INSERT is quicker than a savepoint and COPY.
 FEW = 64
-_INSERT = f"""
+INSERT = f"""
 INSERT INTO sensors_reading ({_COLUMNS})
 SELECT * FROM unnest(
     %s::bigint[], %s::timestamptz[], %s::float8[], %s::float4[], %s::smallint[])
-ON CONFLICT (sensor_id, time) DO NOTHING RETURNING sensor_id, time
 """  # noqa: S608  constants of this module only
+_INSERT_MISSING = f"{INSERT} ON CONFLICT (sensor_id, time) DO NOTHING RETURNING sensor_id, time"
 # COPY's binary format: a header, then per row the number of fields and each field with its length.
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"
@@ -98,6 +98,16 @@ class Columns:
             self.values[rows],
             self.quality[rows],
             self.flags[rows],
+        )
+
+    def params(self) -> tuple[object, ...]:
+        """What INSERT asks for."""
+        return (
+            Array("int8", self.sensor_ids),
+            statements.times(self.times),
+            Array("float8", self.values),
+            Array("float4", self.quality),
+            Array("int2", self.flags),
         )
 
 
@@ -154,9 +164,20 @@ def inserting(readings: Columns, *, expect_new: bool) -> Iterator[Insertion]:
         insertion.is_new = insert_missing(readings)
         yield insertion
         return
+    with _duplicates(), _copying("sensors_reading", readings):
+        yield insertion
+
+
+def run_unless_there(statement: str, params: Sequence[object]) -> None:
+    """Execute a statement with INSERT in it. Raises Duplicates when a reading is there already."""
+    with _duplicates():
+        statements.run(statement, params)
+
+
+@contextmanager
+def _duplicates() -> Iterator[None]:
     try:
-        with _copying("sensors_reading", readings):
-            yield insertion
+        yield
     except IntegrityError as error:
         if isinstance(error.__cause__, psycopg.errors.UniqueViolation):
             raise Duplicates from error
@@ -166,16 +187,7 @@ def inserting(readings: Columns, *, expect_new: bool) -> Iterator[Insertion]:
 def _insert_few(readings: Columns) -> BoolArray:
     if not len(readings):
         return np.ones(0, dtype=bool)
-    stored = statements.run(
-        _INSERT,
-        (
-            Array("int8", readings.sensor_ids),
-            statements.times(readings.times),
-            Array("float8", readings.values),
-            Array("float4", readings.quality),
-            Array("int2", readings.flags),
-        ),
-    )
+    stored = statements.run(_INSERT_MISSING, readings.params())
     if stored.rowcount == len(readings):
         return np.ones(len(readings), dtype=bool)
     there = {(sensor, to_datetime64(time)) for sensor, time in stored}
@@ -246,7 +258,17 @@ def _copy_out(query: str) -> NDArray[Any]:
 
 
 def in_transaction(work: Callable[[], T], *, attempts: int = ATTEMPTS) -> T:
-    """work() in one transaction, all of it again when the database says that trying again helps.
+    """work() in one transaction, all of it again when the database says that trying again helps."""
+
+    def atomically() -> T:
+        with transaction.atomic():
+            return work()
+
+    return again(atomically, attempts=attempts)
+
+
+def again(work: Callable[[], T], *, attempts: int = ATTEMPTS) -> T:
+    """work(), which is one transaction, again when the database says that trying again helps.
 
     Inside a transaction of the caller's it cannot be tried again, so it is done once.
     """
@@ -255,8 +277,7 @@ def in_transaction(work: Callable[[], T], *, attempts: int = ATTEMPTS) -> T:
             return work()
     for attempt in range(1, attempts + 1):
         try:
-            with transaction.atomic():
-                return work()
+            return work()
         except DatabaseError as error:
             if attempt == attempts or not isinstance(error.__cause__, PASSING):
                 raise

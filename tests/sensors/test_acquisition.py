@@ -238,24 +238,33 @@ def statements(queries: CaptureQueriesContext) -> list[str]:
     return [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
 
 
-def test_a_batch_of_known_sensors_takes_four_statements(site: Site) -> None:
+def test_a_few_readings_of_known_sensors_take_two_statements(site: Site, sensor: Sensor) -> None:
+    with CaptureQueriesContext(connection) as queries:
+        send(rows_of(n=store.FEW), site=site)
+    lookup, everything = statements(queries)
+    assert "sensors_sensor" in lookup
+    for table in ("reading", "sensorprofile", "scoringnote", "rollupnote"):
+        assert f"INSERT INTO sensors_{table}" in everything
+
+
+def test_a_batch_of_known_sensors_takes_three_statements(site: Site) -> None:
     rows = []
     for number in range(20):
         make_sensor(site=site, external_id=f"s{number}")
         rows += rows_of(f"s{number}", n=10)
     with CaptureQueriesContext(connection) as queries:
         send(rows, site=site)
-    lookup, copy, profile, note = statements(queries)
+    lookup, copy, remember = statements(queries)
     assert "sensors_sensor" in lookup
     assert copy.startswith("COPY sensors_reading")
-    assert "sensors_sensorprofile" in profile
-    assert "sensors_scoringnote" in note
+    for table in ("sensorprofile", "scoringnote", "rollupnote"):
+        assert f"INSERT INTO sensors_{table}" in remember
 
 
 def test_bad_rows_cost_one_more_statement_however_many(site: Site, sensor: Sensor) -> None:
     with CaptureQueriesContext(connection) as queries:
         send([*rows_of(n=2), *[{"sensor": f"x{n}"} for n in range(50)]], site=site)
-    assert len(statements(queries)) == 5
+    assert len(statements(queries)) == 3
     assert QuarantinedReading.objects.count() == 50
 
 
@@ -272,11 +281,11 @@ def test_the_breaker_opens_on_a_store_that_is_away_and_only_then(
         send([{"sensor": "bad"}], site=site)
     assert store.breaker.state == breaker.State.CLOSED
 
-    def away(_: object, *, expect_new: bool) -> None:
+    def away(*_: object) -> None:
         raise OperationalError("the server is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "inserting", away)
+        patch.setattr(store, "run_unless_there", away)
         for _ in range(5):
             with pytest.raises(OperationalError):
                 send(rows_of(), site=site)
