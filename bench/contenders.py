@@ -24,11 +24,22 @@ class Contender:
 
 def ours(wire: Wire, key: str) -> Iterator[Contender]:
     """The shipped endpoints; JSON first."""
+    bodies: dict[str, tuple[str, Callable[[Sent], bytes]]] = {
+        "JSON": ("application/json", Sent.as_json),
+        "NDJSON": ("application/x-ndjson", Sent.as_ndjson),
+        "CSV": ("text/csv", Sent.as_csv),
+    }
+    for name, (media_type, body) in bodies.items():
+        headers = web.headers(key, media_type)
 
-    def as_json(sent: Sent) -> bytes:
-        return request("/api/v1/readings", sent.as_json(), **web.headers(key, "application/json"))
+        def ready(
+            sent: Sent,
+            body: Callable[[Sent], bytes] = body,
+            headers: dict[str, str] = headers,
+        ) -> bytes:
+            return request("/api/v1/readings", body(sent), **headers)
 
-    yield Contender("JSON", wire, as_json)
+        yield Contender(name, wire, ready)
 
 
 def naive(wire: Wire, key: str) -> Contender:

@@ -46,6 +46,14 @@ class Sent:
                 row |= {"kind": kind.name, "unit": kind.unit, "quality": 0.98}
         return orjson.dumps(rows)
 
+    def as_ndjson(self) -> bytes:
+        rows = ({"sensor": n, "time": text, "value": value} for n, text, value in self._rows())
+        return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+    def as_csv(self) -> bytes:
+        rows = [f"{name},{text},{value!r}\n" for name, text, value in self._rows()]
+        return ("sensor,time,value\n" + "".join(rows)).encode()
+
     def as_lines(self) -> bytes:
         """Line protocol, times in milliseconds."""
         millis = self.columns.times.astype("datetime64[ms]").astype(np.int64).tolist()
