@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mlops.detectors.base import ALARM_LEVEL
 from mlops.detectors.streaming import novelty, peaks, rarity
-from mlops.detectors.streaming.alarm import Alarm, score_of
+from mlops.detectors.streaming.alarm import ROWS_A_WARMUP, Alarm, score_of
 from mlops.detectors.streaming.asset import EachSensor
 from mlops.detectors.streaming.contract import State, dumped, loaded
 from mlops.detectors.streaming.core import Core, Judged
@@ -159,7 +159,7 @@ def test_the_distance_is_to_the_nearest_value_of_the_past():
 
 def test_full_memory_still_knows_every_value_to_within_its_reach():
     values = np.random.default_rng(0).normal(size=5_000)
-    state = novelty.start(128)
+    state = novelty.start(1, 128)
     novelty.distances(state, values)
     again = novelty.distances(state, values.copy())
     assert 0 < state["resolution"][0] <= state["reach"][0] < 0.5
@@ -189,7 +189,7 @@ def test_a_peak_is_above_all_rows_of_the_span_before_it():
 
 
 def test_a_score_is_one_half_at_the_stated_rate_and_grows_with_rarity():
-    rates = score_of(np.log10(np.array([600 / 30, 600 / 3, 600 / 0.3])), 600)
+    rates = score_of(np.log10(600 / (ROWS_A_WARMUP * np.array([10, 1, 0.1]))), 600)
     assert rates[0] < ALARM_LEVEL < rates[2]
     assert rates[1] == pytest.approx(ALARM_LEVEL)
 
@@ -199,7 +199,9 @@ def test_healthy_noise_alarms_no_more_often_than_stated():
         int(whole(Core(Alarm(500)), np.random.default_rng(seed).normal(size=5_500)).alarms.sum())
         for seed in range(10)
     )
-    assert alarms <= 10 * 10 * 3  # streams, warm-ups in each after the first, alarms a warm-up
+    assert (
+        alarms <= 10 * 10 * ROWS_A_WARMUP
+    )  # streams, warm-ups in each after the first, alarms a warm-up
 
 
 def best_seconds(call: Callable[[], object]) -> float:

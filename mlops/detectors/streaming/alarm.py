@@ -17,7 +17,7 @@ from mlops.detectors.streaming.contract import State, part, prefixed
 from sensors.series import FloatArray
 
 USUAL_WARMUP = 600  # rows, where nothing is known of a stream
-ROWS_A_WARMUP = 3.0
+ROWS_A_WARMUP = 4.0
 PEAK_SHARE = 0.3
 _ECHO = 0.2  # of its score is what a row keeps that follows a rarer one
 
@@ -51,7 +51,7 @@ def score_of(rarity: FloatArray, warmup: int) -> FloatArray:
     """ALARM_LEVEL where ROWS_A_WARMUP rows of a warm-up are as rare; towards 1 for rarer ones.
 
     >>> score_of(np.array([0.0, 2.0, 5.0]), warmup=300).round(3)
-    array([0.01 , 0.5  , 0.999])
+    array([0.013, 0.571, 0.999])
     """
     expected = warmup * 10.0**-rarity
     return np.asarray(ROWS_A_WARMUP / (ROWS_A_WARMUP + expected))

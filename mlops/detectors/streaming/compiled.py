@@ -28,7 +28,7 @@ def _keep_code_somewhere() -> None:
     if "NUMBA_CACHE_DIR" not in os.environ and not os.access(Path(__file__).parent, os.W_OK):
         kept = Path(tempfile.gettempdir()) / f"smartmaint-numba-{os.getuid()}"
         os.environ["NUMBA_CACHE_DIR"] = str(kept)
-        numba_config.reload_config()
+        numba_config.reload_config()  # type: ignore[no-untyped-call] # it has no types
 
 
 _keep_code_somewhere()

@@ -16,18 +16,19 @@ from mlops.detectors.streaming.compiled import compiled
 from mlops.detectors.streaming.contract import State
 from sensors.series import FloatArray
 
-CAPACITY = 2048  # numbers kept
+CAPACITY = 1024  # numbers kept
 MERGED_SHARE = 0.25  # of the gaps, the narrowest, when there is no more room
 
 IntArray = NDArray[np.int64]
 
 
-def start(capacity: int = CAPACITY) -> State:
+def start(memories: int = 1, capacity: int = CAPACITY) -> State:
+    """So many memories apart from each other."""
     return {
-        "kept": np.zeros(capacity),
-        "count": np.zeros(1, np.int64),
-        "resolution": np.zeros(1),
-        "reach": np.zeros(1),
+        "kept": np.zeros((memories, capacity)),
+        "count": np.zeros(memories, np.int64),
+        "resolution": np.zeros(memories),
+        "reach": np.zeros(memories),
     }
 
 
@@ -46,37 +47,61 @@ def _distances(
 ) -> FloatArray:
     found = np.zeros(len(numbers))
     for i in range(len(numbers)):
-        number = numbers[i]
-        size = count[0]
-        place = np.searchsorted(kept[:size], number)
-        nearest = np.inf
-        if place < size:
-            nearest = kept[place] - number
-        if place > 0:
-            nearest = min(nearest, number - kept[place - 1])
-        if size > 0:
-            found[i] = nearest
-        if nearest <= resolution[0]:
-            continue
-        for j in range(size, place, -1):
-            kept[j] = kept[j - 1]
-        kept[place] = number
-        count[0] = size + 1
-        if count[0] == len(kept):
-            _merge(kept, count, resolution, reach)
+        distance = nearest(numbers[i], kept[0], count[0])
+        if distance < np.inf:
+            found[i] = distance
+        if distance > resolution[0]:
+            keep(numbers[i], 0, kept, count, resolution, reach)
     return found
 
 
 @compiled
-def _merge(kept: FloatArray, count: IntArray, resolution: FloatArray, reach: FloatArray) -> None:
-    size = count[0]
-    gaps = np.sort(kept[1:size] - kept[: size - 1])
-    width = gaps[int(MERGED_SHARE * len(gaps))]
+def nearest(number: float, kept: FloatArray, size: int) -> float:
+    """The distance to the nearest of the first `size` numbers, which rise; inf without any."""
+    place = np.searchsorted(kept[:size], number)
+    distance = np.inf
+    if place < size:
+        distance = kept[place] - number
+    if place > 0:
+        distance = min(distance, number - kept[place - 1])
+    return distance
+
+
+@compiled
+def keep(
+    number: float,
+    memory: int,
+    kept: FloatArray,
+    count: IntArray,
+    resolution: FloatArray,
+    reach: FloatArray,
+) -> None:
+    """Put a number into a memory, which afterwards has room for another."""
+    own, size = kept[memory], count[memory]
+    place = np.searchsorted(own[:size], number)
+    for j in range(size, place, -1):
+        own[j] = own[j - 1]
+    own[place] = number
+    count[memory] = size + 1
+    if size + 1 == len(own):
+        width = _width(own)
+        count[memory] = _merge(own, width)
+        resolution[memory] = width
+        reach[memory] += width
+
+
+@compiled
+def _width(numbers: FloatArray) -> float:
+    gaps = np.sort(numbers[1:] - numbers[:-1])
+    return gaps[int(MERGED_SHARE * len(gaps))]  # type: ignore[no-any-return]
+
+
+@compiled
+def _merge(numbers: FloatArray, width: float) -> int:
+    """Keep numbers that are farther than `width` from the one kept before; how many there are."""
     left = 1
-    for j in range(1, size):
-        if kept[j] - kept[left - 1] > width:
-            kept[left] = kept[j]
+    for j in range(1, len(numbers)):
+        if numbers[j] - numbers[left - 1] > width:
+            numbers[left] = numbers[j]
             left += 1
-    count[0] = left
-    resolution[0] = width
-    reach[0] += width
+    return left

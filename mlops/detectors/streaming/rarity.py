@@ -1,6 +1,6 @@
 """How rare a distance is among all distances of its own past. Pure.
 
-Past distances are counted in bins, each 1/32 of an octave wide at its narrow end, so that memory
+Past distances are counted in bins, 16 an octave, so that memory
 does not grow; the tail probability is conformal: the share of past distances at least as large, the
 new one among them. It needs no shape of a distribution and is never below one in the number seen.
 Source: Laxhammar & Falkman (2010), Conformal prediction for distribution-independent anomaly
@@ -28,7 +28,7 @@ IntArray = NDArray[np.int64]
 
 def start() -> State:
     return {
-        "counts": np.zeros(BINS + 1, np.int64),  # a Fenwick tree: [0] is not used
+        "counts": np.zeros(BINS + 1, np.int32),  # a Fenwick tree: [0] is not used
         "seen": np.zeros(1, np.int64),
         "octave": np.full(1, _UNKNOWN, np.int64),
     }
@@ -41,7 +41,7 @@ def rarities(state: State, distances: FloatArray) -> FloatArray:
 
 @compiled
 def _rarities(
-    distances: FloatArray, counts: IntArray, seen: IntArray, octave: IntArray
+    distances: FloatArray, counts: NDArray[np.int32], seen: IntArray, octave: IntArray
 ) -> FloatArray:
     found = np.zeros(len(distances))
     for i in range(len(distances)):
