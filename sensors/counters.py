@@ -9,6 +9,10 @@ READINGS = Counter(
     "Readings by what became of them, counted after the commit.",
     ["outcome"],
 )
+STRING_FIELDS = Counter(
+    "smartmaint_line_string_fields",
+    "String fields of line protocol, which are no readings and were left out.",
+)
 
 
 def count_readings(*, accepted: int, duplicates: int, quarantined: int) -> None:

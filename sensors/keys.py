@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from sensors import statements
+from sensors.formats import DEFAULT_TEMPLATE, Template
 from sensors.models import IngestKey, Site
 
 _SECRET_BYTES = 32
@@ -42,11 +43,13 @@ def issue(
     rate_per_second: float | None = None,
     burst: int | None = None,
     expires_at: datetime | None = None,
+    line_template: str = DEFAULT_TEMPLATE,
 ) -> tuple[IngestKey, str]:
     """A new key and its text, which cannot be had a second time. Raises ValueError."""
     unknown = set(scopes) - set(IngestKey.Scope.values)
     if unknown or not scopes:
         raise ValueError(f"scopes are some of {', '.join(IngestKey.Scope.values)}")
+    Template.parse(line_template)
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     key = IngestKey.objects.create(
         site=site,
@@ -57,6 +60,7 @@ def issue(
         rate_per_second=rate_per_second,
         burst=burst,
         expires_at=expires_at,
+        line_template=line_template,
     )
     return key, f"{key.prefix}.{secret}"
 

@@ -9,6 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from sensors.fields import RealField
+from sensors.formats.line_template import DEFAULT_TEMPLATE, MAX_TEMPLATE, Template
 from sensors.kinds import KINDS, OTHER
 from sensors.querysets import (
     AssetQuerySet,
@@ -28,6 +29,14 @@ def is_a_time_zone(name: str) -> None:
     """Raises ValidationError for what is no name in the IANA database."""
     if name not in available_timezones():
         raise ValidationError(f"{name!r} is no time zone; Europe/Berlin is one.")
+
+
+def is_a_line_template(text: str) -> None:
+    """Raises ValidationError for what cannot say what a sensor is called."""
+    try:
+        Template.parse(text)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
 
 
 class Site(models.Model):
@@ -261,6 +270,15 @@ class IngestKey(models.Model):
         null=True, blank=True, help_text="Requests a second; empty: the setting."
     )
     burst = models.PositiveIntegerField(null=True, blank=True, help_text="Requests at once.")
+    line_template = models.CharField(
+        "line protocol template",
+        max_length=MAX_TEMPLATE,
+        default=DEFAULT_TEMPLATE,
+        validators=[is_a_line_template],
+        help_text="What sensors that come by line protocol, as from Telegraf, are called: made "
+        "from {measurement}, {field}, {tag:NAME}, {tags} (the tags not named otherwise, each as "
+        ",name=value) and {bucket}. What tells two series apart must be in it.",
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -97,8 +98,25 @@ def error_body(code: str, message: str, details: object = None) -> dict[str, Any
     return {"error": error}
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What to answer instead. `body` as `error_body` makes it."""
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+
 def one_shape_for_errors(exc: Exception, _context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER. None, which becomes a 500, for what nobody foresaw."""
+    found = failure(exc)
+    if found is None:
+        return None
+    return Response(found.body, status=found.status, headers=found.headers)
+
+
+def failure(exc: Exception) -> Failure | None:
+    """What a view's exception means to the caller, counted; None for what nobody foresaw."""
     known = _as_api_exception(exc)
     if known is None:
         return None
@@ -110,7 +128,7 @@ def one_shape_for_errors(exc: Exception, _context: dict[str, Any]) -> Response |
         headers["Retry-After"] = str(max(1, math.ceil(wait)))
     body = _body_of(known)
     ERRORS.labels(body["error"]["code"]).inc()
-    return Response(body, status=int(known.status_code), headers=headers)
+    return Failure(int(known.status_code), body, headers)
 
 
 def _as_api_exception(exc: Exception) -> exceptions.APIException | None:

@@ -40,6 +40,21 @@ def errors_in_schema(result: dict[str, Any], **_: object) -> dict[str, Any]:
     return result
 
 
+class InfluxScheme(OpenApiAuthenticationExtension):
+    """Devices, as clients of InfluxDB: `Authorization: Token PREFIX.SECRET`."""
+
+    target_class = "sensors.api.influx.authentication.InfluxAuthentication"
+    name = "influxToken"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "`Token PREFIX.SECRET`, or Basic with the key as the password.",
+        }
+
+
 class IngestKeyScheme(OpenApiAuthenticationExtension):
     """Devices: `Authorization: Api-Key PREFIX.SECRET`."""
 

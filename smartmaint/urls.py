@@ -31,6 +31,7 @@ urlpatterns = [
     path("admin/queues/", include("django_rq.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
+    path("", include("sensors.api.influx.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("livez", health.livez, name="livez"),

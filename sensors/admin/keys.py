@@ -39,7 +39,7 @@ class IngestKeyAdmin(SiteScopedAdmin):
     actions = ("revoke",)
     readonly_fields = ("prefix", "created_at", "last_used_at", "revoked_at")
     fieldsets = ((None, {"fields": ("name", "site", "scopes", "rate_per_second", "burst",
-                                    "expires_at")}),)  # fmt: skip
+                                    "expires_at", "line_template")}),)  # fmt: skip
     trace = ("Trace", {"fields": (("prefix", "created_at"), ("last_used_at", "revoked_at"))})
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

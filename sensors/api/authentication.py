@@ -34,6 +34,15 @@ class DeviceUser:
         return self.key.site
 
 
+def device(text: str) -> tuple[DeviceUser, IngestKey]:
+    """Whose key this is. Raises AuthenticationFailed."""
+    key = keys.find(text.strip(), now=timezone.now())
+    if key is None:
+        # One answer for wrong, revoked and expired: nothing to learn from trying.
+        raise AuthenticationFailed("The key is wrong, revoked or expired.", "key_invalid")
+    return DeviceUser(key), key
+
+
 class IngestKeyAuthentication(BaseAuthentication):
     """request.auth is the IngestKey, request.user a DeviceUser."""
 
@@ -41,11 +50,7 @@ class IngestKeyAuthentication(BaseAuthentication):
         keyword, _, text = get_authorization_header(request).decode("latin-1").partition(" ")
         if keyword.lower() != KEYWORD.lower():
             return None
-        key = keys.find(text.strip(), now=timezone.now())
-        if key is None:
-            # One answer for wrong, revoked and expired: nothing to learn from trying.
-            raise AuthenticationFailed("The key is wrong, revoked or expired.", "key_invalid")
-        return DeviceUser(key), key
+        return device(text)
 
     def authenticate_header(self, request: Request) -> str:
         return f'{KEYWORD} realm="api"'

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
@@ -15,21 +14,20 @@ from drf_spectacular.utils import (
     OpenApiResponse,
     extend_schema,
 )
-from rest_framework.exceptions import APIException, ParseError, Throttled
+from rest_framework.exceptions import APIException, ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from sensors import limits
 from sensors.acquisition import ingest
 from sensors.api.access import MayWriteReadings
 from sensors.api.authentication import IngestKeyAuthentication
 from sensors.api.bodies import read_body, require_media_type
+from sensors.api.intake import hold_back, read_document
 from sensors.api.serializers import ReadingIn, ReceiptOut
-from sensors.formats import Batch, FormatError, TooManyReadings, from_csv, from_json, from_ndjson
+from sensors.formats import Batch, from_csv, from_json, from_ndjson
 from sensors.ledger import AnsweredMeanwhile, KeyReused, Promise
 from sensors.models import IngestKey
-from smartmaint.api import TooLarge, Unavailable
 
 READERS = {
     "application/json": from_json,
@@ -105,26 +103,16 @@ class ReadingsView(APIView):
     def post(self, request: Request) -> Response:
         key = request.auth
         assert isinstance(key, IngestKey)  # noqa: S101  what MayWriteReadings lets through
-        _hold_back(key)
+        hold_back(key)
         plain = request._request
         read = READERS[require_media_type(plain, *READERS)]
         body = read_body(plain)
         promise = _promise(request, key, body)
 
         def answer() -> dict[str, Any]:
-            return _ingest(_batch(read, body), key, promise)
+            return _ingest(read_document(read, body), key, promise)
 
         return Response(answer()) if promise is None else _answer_once(promise, answer)
-
-
-def _hold_back(key: IngestKey) -> None:
-    """Refuse before anything is read or written."""
-    if wait := limits.seconds_to_wait(key):
-        raise Throttled(wait)
-    if limits.backlog.is_full():
-        raise Unavailable(
-            "Scoring is far behind; nothing was written.", "backlog", wait=limits.BACKLOG_RETRY_S
-        )
 
 
 def _promise(request: Request, key: IngestKey, body: bytes) -> Promise | None:
@@ -148,21 +136,6 @@ def _answer_once(promise: Promise, answer: Callable[[], dict[str, Any]]) -> Resp
     except KeyReused as error:
         raise IdempotencyKeyReused from error
     return Response(given, headers={"Idempotent-Replayed": "true"})
-
-
-def _batch(read: Callable[..., Batch], body: bytes) -> Batch:
-    try:
-        return read(body, max_readings=settings.INGEST_MAX_READINGS)
-    except TooManyReadings as error:
-        raise TooLarge(str(error), error.code) from error
-    except FormatError as error:
-        raise ParseError(f"{error}{_where(error)}", error.code) from error
-
-
-def _where(error: FormatError) -> str:
-    at = {"line": error.line, "at": error.position}
-    found = ", ".join(f"{name} {place}" for name, place in at.items() if place is not None)
-    return f" ({found})" if found else ""
 
 
 def _ingest(batch: Batch, key: IngestKey, promise: Promise | None) -> dict[str, Any]:

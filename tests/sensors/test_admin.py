@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from sensors import keys
+from sensors.formats import DEFAULT_TEMPLATE
 from sensors.models import Asset, IngestKey, QuarantinedReading, Sensor, SensorProfile, Site
 from tests.factories import make_asset, make_person, make_readings, make_sensor, make_site
 
@@ -189,7 +190,7 @@ def test_staff_cannot_put_themselves_into_a_site(two_sites) -> None:
 def test_a_key_cannot_be_issued_for_another_site(two_sites) -> None:
     mine, theirs = two_sites
     client = signed_in(make_staff(mine["site"]))
-    form = {"name": "mole", "site": theirs["site"].pk, "scopes": ["readings:write"]}
+    form = key_form("mole", theirs["site"])
     client.post(reverse("admin:sensors_ingestkey_add"), form)
     assert not IngestKey.objects.filter(name="mole").exists()
 
@@ -331,8 +332,17 @@ def test_quarantine_can_be_neither_written_nor_deleted() -> None:
 # --- keys ----------------------------------------------------------------------------------------
 
 
+def key_form(name: str, site: Site) -> dict[str, object]:
+    return {
+        "name": name,
+        "site": site.pk,
+        "scopes": ["readings:write"],
+        "line_template": DEFAULT_TEMPLATE,
+    }
+
+
 def issued(client: Client, site: Site) -> str:
-    form = {"name": "gateway", "site": site.pk, "scopes": ["readings:write"]}
+    form = key_form("gateway", site)
     answer = client.post(reverse("admin:sensors_ingestkey_add"), form)
     assert answer.status_code == 200
     assert "no-store" in answer["Cache-Control"]
@@ -373,8 +383,15 @@ def test_editing_a_key_leaves_its_secret_and_site_as_they_are() -> None:
     secret = issued(client, site)
     key = keys.find(secret, now=timezone.now())
     assert key is not None
-    form = {"name": "renamed", "site": make_site().pk, "scopes": ["read"]}
+    form = key_form("renamed", make_site()) | {"scopes": ["read"]}
     client.post(reverse("admin:sensors_ingestkey_change", args=[key.pk]), form)
     found = keys.find(secret, now=timezone.now())
     assert found is not None
     assert (found.name, found.site, found.scopes) == ("renamed", site, ["read"])
+
+
+def test_a_template_that_cannot_work_is_explained_in_the_form() -> None:
+    form = key_form("gateway", make_site()) | {"line_template": "{host}.{field}"}
+    answer = boss().post(reverse("admin:sensors_ingestkey_add"), form)
+    assert "{host} is no placeholder" in answer.content.decode()
+    assert not IngestKey.objects.exists()

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from sensors import keys
+from sensors.formats import DEFAULT_TEMPLATE
 from sensors.models import IngestKey, Site
 
 
@@ -30,6 +31,12 @@ class Command(BaseCommand):
         create.add_argument("--days", type=float, help="Expires after so many days.")
         create.add_argument("--rate", type=float, help="Requests a second; default: the setting.")
         create.add_argument("--burst", type=int, help="Requests at once; default: the setting.")
+        create.add_argument(
+            "--line-template",
+            default=DEFAULT_TEMPLATE,
+            help="What sensors that come by line protocol are called, from {measurement}, {field}, "
+            "{tag:NAME}, {tags} (the tags not named otherwise) and {bucket}; default: %(default)s",
+        )
         show = verbs.add_parser("list", help="Print the keys, without their secrets.")
         show.add_argument("--site", help="Slug of the site; default: all sites.")
         revoke = verbs.add_parser("revoke", help="Refuse a key from now on.")
@@ -41,14 +48,18 @@ class Command(BaseCommand):
     def create(self, options: dict[str, Any]) -> None:
         site = _site(options["site"])
         days = options["days"]
-        key, text = keys.issue(
-            site=site,
-            name=options["name"],
-            scopes=options["scope"] or [IngestKey.Scope.WRITE],
-            rate_per_second=options["rate"],
-            burst=options["burst"],
-            expires_at=timezone.now() + timedelta(days=days) if days else None,
-        )
+        try:
+            key, text = keys.issue(
+                site=site,
+                name=options["name"],
+                scopes=options["scope"] or [IngestKey.Scope.WRITE],
+                rate_per_second=options["rate"],
+                burst=options["burst"],
+                expires_at=timezone.now() + timedelta(days=days) if days else None,
+                line_template=options["line_template"],
+            )
+        except ValueError as error:
+            raise CommandError(f"No key was issued: {error}.") from error
         self.stderr.write(f"Key {key.name!r} of {site}. This is the only time it is shown:")
         self.stdout.write(text)
 
