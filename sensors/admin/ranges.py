@@ -10,14 +10,14 @@ from datetime import timedelta
 import numpy as np
 from django.utils.safestring import SafeString, mark_safe
 
-from sensors import charts
+from sensors import buckets, charts
 from sensors.models import Reading, Sensor, SensorProfile
 from sensors.presentation import DASH, duration, local, number, quantity, span, zone_of
-from sensors.series import Series, to_datetime64
+from sensors.series import Series
 
 NEWEST = 500
-# More rows than this make a page slow and a chart no better.
-MOST_ROWS = 50_000
+# A chart is about this many dots wide; more slices would not be seen.
+MOST_POINTS = 900
 RANGES: dict[str, tuple[str, timedelta | None]] = {
     "": (f"last {NEWEST}", None),
     "1h": ("hour", timedelta(hours=1)),
@@ -37,30 +37,51 @@ class SensorView:
     facts: list[tuple[str, str]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What is drawn of a range, how many readings it stands for, and how wide its slices are."""
+
+    series: Series
+    readings: int
+    slice_width: timedelta | None = None
+
+
 def sensor_view(
     sensor: Sensor, chosen: str, stretches: Sequence[charts.Stretch] = ()
 ) -> SensorView:
     """A range that is not offered shows the newest readings; stretches of time are marked."""
     chosen = chosen if chosen in RANGES else ""
     profile: SensorProfile | None = getattr(sensor, "profile", None)
-    series = readings_of(sensor.pk, profile, RANGES[chosen][1])
+    drawn = readings_of(sensor, profile, RANGES[chosen][1])
     return SensorView(
-        chart=mark_safe(charts.draw(chart_of(sensor, series, stretches))),  # noqa: S308  escapes its texts
-        caption=caption(sensor, series),
+        chart=mark_safe(charts.draw(chart_of(sensor, drawn, stretches))),  # noqa: S308  escapes its texts
+        caption=caption(sensor, drawn),
         ranges=[(key, name, key == chosen) for key, (name, _) in RANGES.items()],
         facts=facts(sensor, profile),
     )
 
 
-def readings_of(sensor_id: int, profile: SensorProfile | None, length: timedelta | None) -> Series:
+def readings_of(sensor: Sensor, profile: SensorProfile | None, length: timedelta | None) -> Drawn:
     """The newest readings, or those of a range that ends with the newest one."""
     if profile is None or profile.last_time is None:
-        return Series.of([])
-    after_last = profile.last_time + timedelta(microseconds=1)
+        return Drawn(Series.of([]), 0)
     if length is None:
-        return Reading.objects.before(sensor_id, after_last, NEWEST)
-    newest = Reading.objects.before(sensor_id, after_last, MOST_ROWS)
-    return newest[np.searchsorted(newest.times, to_datetime64(profile.last_time - length)) :]
+        after_last = profile.last_time + timedelta(microseconds=1)
+        newest = Reading.objects.before(sensor.pk, after_last, NEWEST)
+        return Drawn(newest, len(newest))
+    last = profile.last_time
+    found = buckets.points(sensor, since=last - length, until=last, limit=MOST_POINTS)
+    if isinstance(found, buckets.Singles):
+        return Drawn(Series(found.times, found.values, found.quality), len(found))
+    return Drawn(_extremes(found), int(found.buckets.count.sum()), found.width)
+
+
+def _extremes(found: buckets.Slices) -> Series:
+    """The lowest and the highest value of each slice, at a quarter and three quarters of it."""
+    slices, quarter = found.buckets, found.plan.width // 4
+    times = np.stack([slices.begins + quarter, slices.begins + 3 * quarter], axis=1).ravel()
+    values = np.stack([slices.minimum, slices.maximum], axis=1).ravel()
+    return Series(times.astype("datetime64[us]"), values, np.ones(len(values)))
 
 
 def levels_of(sensor: Sensor) -> list[charts.Level]:
@@ -71,25 +92,28 @@ def levels_of(sensor: Sensor) -> list[charts.Level]:
     return [charts.Level(value, name) for name, value in limits.items() if value is not None]
 
 
-def chart_of(sensor: Sensor, series: Series, stretches: Sequence[charts.Stretch]) -> charts.Chart:
+def chart_of(sensor: Sensor, drawn: Drawn, stretches: Sequence[charts.Stretch]) -> charts.Chart:
     return charts.Chart(
-        series=series,
+        series=drawn.series,
         unit=sensor.unit,
         zone=zone_of(sensor.site.timezone),
-        title=f"{len(series)} readings of {sensor.external_id}",
+        title=f"{drawn.readings} readings of {sensor.external_id}",
         levels=levels_of(sensor),
         stretches=list(stretches),
     )
 
 
-def caption(sensor: Sensor, series: Series) -> str:
-    if len(series) == 0:
+def caption(sensor: Sensor, drawn: Drawn) -> str:
+    values = drawn.series.values
+    if len(values) == 0:
         return "Nothing was measured in this range."
     text = (
-        f"{len(series):,} readings, {number(series.values.min())} {DASH} "
-        f"{quantity(series.values.max(), sensor.unit)}. Times of {sensor.site}."
+        f"{drawn.readings:,} readings, {number(values.min())} {DASH} "
+        f"{quantity(values.max(), sensor.unit)}. Times of {sensor.site}."
     )
-    return f"{text} Only the newest {MOST_ROWS:,} are drawn." if len(series) == MOST_ROWS else text
+    if drawn.slice_width is None:
+        return text
+    return f"{text} Drawn: the lowest and the highest of each {duration(drawn.slice_width)}."
 
 
 def facts(sensor: Sensor, profile: SensorProfile | None) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from sensors import buckets
 from sensors.api.access import MayRead, visible
 from sensors.api.filters import RangeFilters, SensorFilters
 from sensors.api.pages import TextCursorPages
-from sensors.api.serializers import PointsOut, SensorInDetail, SensorInList
+from sensors.api.serializers import PointsOut, SensorInDetail, SensorInList, shown
 from sensors.models import Sensor, SensorProfile
 from sensors.querysets import SensorQuerySet
 
@@ -55,7 +55,10 @@ class SensorReadings(APIView):
         summary="Readings of a sensor, for a chart",
         description=(
             "Single readings while there are at most `points` of them in the range, else slices of "
-            "equal width with their extremes, mean and count."
+            "equal width with their extremes, mean and count. `level` says what slices were put "
+            "together from: the readings, or their minute or hour roll-ups, and then a slice "
+            "begins at a full minute or hour. Only what lies between `from` and `to` counts; where "
+            "readings were dropped (retention), the minute or hour at an edge counts as a whole."
         ),
         parameters=[RangeFilters],
         responses=PointsOut,
@@ -67,10 +70,5 @@ class SensorReadings(APIView):
         since, until, limit = RangeFilters(data=request.query_params).range(newest)
         found = buckets.points(sensor, since=since, until=until, limit=limit)
         return Response({
-            "sensor": sensor.pk,
-            "unit": sensor.unit,
-            "from": since,
-            "to": until,
-            "bucket_seconds": found.bucket.total_seconds() if found.bucket else None,
-            "points": found.rows,
+            "sensor": sensor.pk, "unit": sensor.unit, "from": since, "to": until, **shown(found)
         })  # fmt: skip

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from sensors.buckets import Singles, Slices, to_datetimes
 from sensors.kinds import KINDS, OTHER
 from sensors.models import Asset, Sensor, SensorProfile
 from sensors.rows import MAX_SENSOR, MAX_UNIT
+from sensors.slices import Level
 
 
 class ReadingIn(serializers.Serializer[Any]):
@@ -119,8 +122,42 @@ class PointsOut(serializers.Serializer[Any]):
     bucket_seconds = serializers.FloatField(
         allow_null=True, help_text="Width of a slice; null when the points are single readings."
     )
+    level = serializers.ChoiceField(
+        [level.value for level in Level], help_text="What the points were put together from."
+    )
     points = PointOut(many=True)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         # A keyword cannot name an attribute.
         return {**super().get_fields(), "from": serializers.DateTimeField()}
+
+
+def shown(found: Singles | Slices) -> dict[str, Any]:
+    """What a chart's answer says beside its range."""
+    if isinstance(found, Singles):
+        return {
+            "level": Level.READINGS.value,
+            "bucket_seconds": None,
+            "points": _rows(
+                time=to_datetimes(found.times.astype(np.int64)),
+                value=found.values.tolist(),
+                quality=found.quality.tolist(),
+                flags=found.flags.tolist(),
+            ),
+        }
+    slices = found.buckets
+    return {
+        "level": found.plan.level.value,
+        "bucket_seconds": found.width.total_seconds(),
+        "points": _rows(
+            time=to_datetimes(slices.begins),
+            min=slices.minimum.tolist(),
+            max=slices.maximum.tolist(),
+            mean=slices.mean.tolist(),
+            count=slices.count.tolist(),
+        ),
+    }
+
+
+def _rows(**columns: list[Any]) -> list[dict[str, Any]]:
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -31,7 +31,7 @@ def send(sensor: Sensor, rows: Iterable[tuple[datetime, float]]) -> None:
         np.array([to_datetime64(time) for time in times]),
         np.array(values, dtype=float),
     )
-    ingest(batch, site=sensor.site, source="test", now=NOW + timedelta(days=1))
+    ingest(batch, site=sensor.site, source="test", now=NOW + timedelta(days=3))
 
 
 def readings_of(sensor: Sensor) -> list[Row]:
