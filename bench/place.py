@@ -45,10 +45,14 @@ def own_place() -> Iterator[psycopg.Connection]:
 def empty() -> None:
     """Back to the state after the migrations, so that no section meets what another one left."""
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE sensors_reading, sensors_site CASCADE")
+        cursor.execute(
+            "TRUNCATE sensors_reading, sensors_rollupnote, sensors_hourrollup, "
+            "sensors_minuterollups, sensors_site CASCADE"
+        )
 
 
 def settle() -> None:
     """Statistics and visibility as they are a while after the rows came, so that plans are too."""
     with connection.cursor() as cursor:
-        cursor.execute("VACUUM (ANALYZE) sensors_reading")
+        for table in ("sensors_reading", "sensors_hourrollup", "sensors_minuterollups"):
+            cursor.execute(f"VACUUM (ANALYZE) {table}")

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SECTIONS = ("ingest", "agent", "detect", "query")
+SECTIONS = ("ingest", "agent", "detect", "query", "chart")
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     report = Report()
     with own_place() as plain:
         # These import models, so they come after Django is set up.
-        from bench import agent, detect, ingest, query
+        from bench import agent, chart, detect, ingest, query
         from sensors import store
 
         report.facts = {"hypertable": store.is_hypertable(), "fast": options.fast}
@@ -34,6 +34,7 @@ def main() -> None:
             "agent": lambda: agent.run(report, plain, fast=options.fast),
             "detect": lambda: detect.run(report, fast=options.fast),
             "query": lambda: query.run(report, plain, fast=options.fast),
+            "chart": lambda: chart.run(report, fast=options.fast),
         }
         for name in options.only or SECTIONS:
             report.step(name)

@@ -91,9 +91,9 @@ def points(sensor: Sensor, *, since: datetime, until: datetime, limit: int) -> S
         few = singles(sensor.pk, since, until, limit + 1)
         if len(few) <= limit:
             return few
-    begin, end = _us(since), _us(until) + 1
+    begin, end = to_us(since), to_us(until) + 1
     planned = plan(begin, end, limit, finest)
-    kept_from = _us(profile.kept_from) if profile and profile.kept_from else None
+    kept_from = to_us(profile.kept_from) if profile and profile.kept_from else None
     return Slices(planned, _slices(sensor.pk, planned, (begin, end), kept_from))
 
 
@@ -114,9 +114,9 @@ def singles(sensor_id: int, since: datetime, until: datetime, limit: int) -> Sin
     rows = copied(_READINGS, [sensor_id, since, until, limit], _READING)
     return Singles(
         as_times(rows["time"]),
-        rows["value"].astype(np.float64),
-        rows["quality"].astype(np.float64),
-        rows["flags"].astype(np.int16),
+        rows["value"],
+        rows["quality"],
+        rows["flags"],
     )
 
 
@@ -161,7 +161,9 @@ def _noted(sensor_id: int, asked: Range) -> list[Range]:
     notes: QuerySet[RollupNote] = RollupNote.objects.filter(
         sensor=sensor_id, since__lt=_time(asked[1]), until__gte=_time(asked[0])
     )
-    return [(_us(since), _us(until) + 1) for since, until in notes.values_list("since", "until")]
+    return [
+        (to_us(since), to_us(until) + 1) for since, until in notes.values_list("since", "until")
+    ]
 
 
 def _hours(sensor_id: int, asked: Range, planned: Plan) -> Buckets:
@@ -188,10 +190,10 @@ def _copied_buckets(query: str, params: list[object]) -> Buckets:
     rows = copied(query, params, _BUCKET)
     return Buckets(
         begins=as_times(rows["time"]).astype(np.int64),
-        minimum=rows["minimum"].astype(np.float64),
-        maximum=rows["maximum"].astype(np.float64),
-        mean=rows["mean"].astype(np.float64),
-        count=rows["count"].astype(np.int64),
+        minimum=rows["minimum"],
+        maximum=rows["maximum"],
+        mean=rows["mean"],
+        count=rows["count"],
     )
 
 
@@ -200,7 +202,8 @@ def _none() -> Buckets:
     return Buckets(np.zeros(0, np.int64), nothing, nothing, nothing, np.zeros(0, np.int64))
 
 
-def _us(time: datetime) -> int:
+def to_us(time: datetime) -> int:
+    """Microseconds from 1970."""
     return int(to_datetime64(time).astype(np.int64))
 
 

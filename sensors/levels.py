@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from django.db import connection
@@ -20,7 +20,7 @@ from sensors.minutes import (
     times_of,
     unpacked,
 )
-from sensors.series import to_datetime
+from sensors.series import FloatArray, TimeArray, to_datetime
 from sensors.windows import Windows
 
 # The windows are walked in their order, so the rows come sorted by (sensor, time) without a sort;
@@ -68,25 +68,35 @@ ON CONFLICT (sensor_id, time) DO UPDATE SET
 """  # noqa: S608  constants of this module only
 
 
-def readings(windows: Windows, limit: int) -> NDArray[Any]:
-    """The first `limit` readings of joined windows, by (sensor, time), fields of _COLUMNS."""
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Readings of several sensors, sorted by (sensor, time); arrays of shape (n,)."""
+
+    sensor_ids: IntArray
+    times: TimeArray
+    values: FloatArray
+    quality: FloatArray
+    flags: NDArray[np.int16]
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def in_minutes(self) -> Minutes:
+        """The minutes that they lie in."""
+        ids, times = self.sensor_ids, self.times
+        in_order = (ids[1:] > ids[:-1]) | ((ids[1:] == ids[:-1]) & (times[1:] > times[:-1]))
+        assert in_order.all()  # noqa: S101  nothing in SQL promises it
+        return of_readings(ids, times, self.values, self.quality, self.flags)
+
+
+def readings(windows: Windows, limit: int) -> Readings:
+    """The first `limit` readings of joined windows."""
     since, until = times_of(windows.since), times_of(windows.until)
     spans = [[to_datetime(at) for at in column] for column in (since, until)]
     params = [windows.sensor_ids.tolist(), *spans, min(spans[0]), max(spans[1]), limit]
-    return copied(_READINGS, params, _COLUMNS)
-
-
-def minutes_in(rows: NDArray[Any]) -> Minutes:
-    """The minutes of what `readings` found."""
-    sensor_ids, times = rows["sensor"].astype(np.int64), as_times(rows["time"])
-    same = sensor_ids[1:] == sensor_ids[:-1]
-    assert np.all((sensor_ids[1:] > sensor_ids[:-1]) | (same & (times[1:] > times[:-1])))  # noqa: S101
-    return of_readings(
-        sensor_ids,
-        times,
-        rows["value"].astype(np.float64),
-        rows["quality"].astype(np.float64),
-        rows["flags"].astype(np.int16),
+    found = copied(_READINGS, params, _COLUMNS)
+    return Readings(
+        found["sensor"], as_times(found["time"]), found["value"], found["quality"], found["flags"]
     )
 
 

@@ -12,15 +12,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import numpy as np
 from django.db import connection
 from django.db.models import QuerySet
-from numpy.typing import NDArray
 
 from sensors import levels, store
-from sensors.copying import as_times
 from sensors.minutes import (
     Hours,
     IntArray,
@@ -186,8 +183,8 @@ def _recompute(windows: Windows, minutes_from: dict[int, int]) -> None:
         if len(rows) < limit:
             done, rest = windows, windows.take(np.zeros(len(windows), dtype=bool))
         else:
-            done, rest = windows.cut_at(*_cut(rows[-1:], minutes_from))
-        fresh = levels.minutes_in(rows)
+            done, rest = windows.cut_at(*_cut(rows, minutes_from))
+        fresh = rows.in_minutes()
         fresh = fresh.take(done.cover(fresh))
         if len(done):
             _store(done, fresh, minutes_from)
@@ -196,10 +193,10 @@ def _recompute(windows: Windows, minutes_from: dict[int, int]) -> None:
             limit *= 2  # Not even one minute, or hour, of one sensor.
 
 
-def _cut(last: NDArray[Any], minutes_from: dict[int, int]) -> tuple[int, int]:
+def _cut(rows: levels.Readings, minutes_from: dict[int, int]) -> tuple[int, int]:
     """Where what was read is surely whole: before the last row's minute, or before its hour where
     an hour's minutes are not kept and nothing else remembers its first half."""
-    sensor, minute = int(last["sensor"][0]), minutes_of(as_times(last["time"]))
+    sensor, minute = int(rows.sensor_ids[-1]), minutes_of(rows.times[-1:])
     if minute[0] < minutes_from.get(sensor, minute[0]):
         minute = floor_to_hour(minute)
     return sensor, int(minute[0])

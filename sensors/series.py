@@ -13,26 +13,6 @@ FloatArray = NDArray[np.float64]
 TimeArray = NDArray[np.datetime64]
 
 
-# PostgreSQL's binary COPY: a header, rows of (length, value) fields, big-endian, and a trailer.
-_COPY_HEADER, _COPY_TRAILER = 19, 2
-_COPY_ROW = np.dtype(
-    [
-        ("fields", ">i2"),
-        ("time_bytes", ">i4"),
-        ("time", ">i8"),
-        ("value_bytes", ">i4"),
-        ("value", ">f8"),
-        ("quality_bytes", ">i4"),
-        ("quality", ">f4"),
-    ]
-)
-_POSTGRES_EPOCH_US = int(np.datetime64("2000-01-01", "us").astype(np.int64))
-
-
-def _rows_in(data: bytes) -> int:
-    return (len(data) - _COPY_HEADER - _COPY_TRAILER) // _COPY_ROW.itemsize
-
-
 def to_datetime64(time: datetime) -> np.datetime64:
     """An aware datetime as UTC datetime64[us].
 
@@ -67,17 +47,6 @@ class Series:
         columns = list(zip(*rows, strict=True)) or [(), (), ()]
         times = np.array([t.replace(tzinfo=None) for t in columns[0]], dtype="datetime64[us]")
         return cls(times, np.array(columns[1], dtype=float), np.array(columns[2], dtype=float))
-
-    @classmethod
-    def from_copy(cls, data: bytes) -> Series:
-        """Columns from PostgreSQL's binary COPY of (time, value, quality) rows without nulls."""
-        rows = np.frombuffer(data, _COPY_ROW, offset=_COPY_HEADER, count=_rows_in(data))
-        micros = rows["time"].astype(np.int64) + _POSTGRES_EPOCH_US
-        return cls(
-            micros.astype("datetime64[us]"),
-            rows["value"].astype(np.float64),
-            rows["quality"].astype(np.float64),
-        )
 
     def __len__(self) -> int:
         return len(self.times)
