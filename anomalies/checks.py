@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from anomalies import policy
+from anomalies import policy, silence
 
 
 @register
@@ -19,6 +19,22 @@ def validation_policy(**_: object) -> list[CheckMessage]:
                 hint='For example {"credible_threshold": 0.7, "kinds": {"vibration": '
                 '{"min_history": 10}}}. See anomalies/policy.py for every name.',
                 id="anomalies.E001",
+            )
+        ]
+    return []
+
+
+@register
+def silence_policy(**_: object) -> list[CheckMessage]:
+    try:
+        silence.parse(settings.SILENCE_POLICY)
+    except silence.SilencePolicyError as error:
+        return [
+            Error(
+                f"SILENCE_POLICY cannot be used: {error}",
+                hint='For example {"floor_s": 900, "intervals": 8}. See anomalies/silence.py for '
+                "every name.",
+                id="anomalies.E002",
             )
         ]
     return []

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, F, FloatField, Q, Value
-from django.db.models.functions import Coalesce, Extract
+from django.db.models import Count, Exists, OuterRef, Q
 
 from anomalies.models import Anomaly
 from mlops.models import Promotion
-from sensors.admin.cells import SILENT_INTERVALS
 from sensors.models import QuarantinedReading, ScoringNote, Sensor
 from sensors.presentation import age
 
@@ -33,7 +31,7 @@ class Dashboard:
 def dashboard(user: Any, now: datetime) -> Dashboard:
     """What a person sees of their sites."""
     levels = _by_severity(user)
-    sensors = _sensors(user, now)
+    sensors = _sensors(user)
     notes = _notes(user)
     return Dashboard(
         severities=[(level, levels.get(level, 0)) for level in (5, 4, 3, 2, 1)],
@@ -55,16 +53,13 @@ def _by_severity(user: Any) -> dict[int, int]:
     return dict(rows.values_list("severity", "n"))
 
 
-def _sensors(user: Any, now: datetime) -> dict[str, int]:
-    usual = Coalesce("expected_interval_s", "profile__interval_s")
-    since = Extract(Value(now) - F("profile__last_time"), "epoch", output_field=FloatField())
-    rows = Sensor.objects.for_user(user).annotate(
-        usual=usual, since=since, patience=usual * SILENT_INTERVALS
-    )
+def _sensors(user: Any) -> dict[str, int]:
+    silent = Anomaly.objects.open().filter(sensor=OuterRef("pk"))
     active = Q(status=Sensor.Status.ACTIVE)
+    rows = Sensor.objects.for_user(user).scored().annotate(is_silent=Exists(silent))
     return rows.aggregate(
         active=Count("pk", filter=active, distinct=True),
-        silent=Count("pk", filter=active & Q(since__gt=F("patience")), distinct=True),
+        silent=Count("pk", filter=Q(is_silent=True), distinct=True),
         discovered=Count("pk", filter=Q(status=Sensor.Status.DISCOVERED), distinct=True),
     )
 

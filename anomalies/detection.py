@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from anomalies import leases, ledger, regions
+from anomalies import gaps, leases, ledger, regions, silence, watch
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.findings import drafts_of, fingerprint
+from anomalies.findings import Recomputed, drafts_of, fingerprint
 from anomalies.ledger import Change
 from anomalies.models import Anomaly, Rung
 from anomalies.regions import Region
@@ -65,6 +65,7 @@ def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
     claim = leases.claim(now=now, limit=settings.DETECTION_CLAIM_SIZE, lease=lease)
     if not claim:
         return Drained(0, Change())
+    change = watch.settle(claim.notes, now=now)
     sensors = Sensor.objects.select_related("site").in_bulk(claim.notes)
     champions = serving.champions_for((sensor.pk, sensor.kind) for sensor in sensors.values())
     works, idle = [], []
@@ -76,7 +77,6 @@ def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
             works.append(_Work(notes, region, champions[sensor_id]))
     for sensor_id, notes in idle:
         _close(sensor_id, notes, claim, now=now)
-    change = Change()
     for work, scored in _scored(works, policy):
         change += _store(work, scored, claim, policy, now=now)
     return Drained(len(claim.notes), change)
@@ -183,20 +183,14 @@ def release_held() -> int:
     return held.filter(sensor__in=back).update(held=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Recomputed:
-    """An anomaly's score computed again. readings_changed: its window is not what it was."""
-
-    score: float
-    readings_changed: bool
-
-
 def recompute(anomaly: Anomaly) -> Recomputed:
     """Score the peak of an anomaly again from the stored readings, by the model it names.
 
     Raises serving.Unavailable or serving.Refused when that model cannot be had, and
     Reading.DoesNotExist when the readings are gone.
     """
+    if anomaly.detector == silence.DETECTOR:
+        return gaps.recompute(anomaly)
     policy = DetectionPolicy(**anomaly.receipt["policy"])
     champion = None
     if anomaly.rung == Rung.CHAMPION and anomaly.model_version is not None:

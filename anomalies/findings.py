@@ -50,6 +50,7 @@ class Draft:
     expected_high: float | None
     explanation: dict[str, Any]
     receipt: dict[str, Any]
+    is_open: bool = False
 
     def fields(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in DRAFT_FIELDS}
@@ -58,6 +59,14 @@ class Draft:
     def of(cls, anomaly: Anomaly) -> Draft:
         """The draft that would make this anomaly again."""
         return cls(**{name: getattr(anomaly, name) for name in DRAFT_FIELDS})
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """An anomaly's score computed again. readings_changed: its window is not what it was."""
+
+    score: float
+    readings_changed: bool
 
 
 DRAFT_FIELDS = tuple(Draft.__dataclass_fields__)

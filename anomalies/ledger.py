@@ -16,8 +16,13 @@ from typing import Any
 from anomalies.findings import DRAFT_FIELDS, Draft
 from anomalies.models import Anomaly, AnomalyRevision
 from anomalies.regions import Region
+from sensors.models import Sensor
 
 TRACED = ("start", "peak", "end", "score", "rung", "detector", "model_name", "model_version")
+EXACT = (
+    *("start", "peak", "end", "is_open", "readings"),
+    *("rung", "detector", "model_name", "model_version"),
+)
 SAME_SCORE = 1e-9
 
 
@@ -48,13 +53,13 @@ def replace(region: Region, drafts: Sequence[Draft], *, reason: str, now: dateti
     kept = {match.pk for match, _ in pairs if match is not None}
     gone = [anomaly for anomaly in standing if anomaly.pk not in kept]
     for anomaly in gone:
-        _withdraw(anomaly, reason=reason, now=now)
+        withdraw(anomaly, reason=reason, now=now)
     changed = 0
     for match, draft in pairs:
         if match is not None:
             grows = match is region.prefix
-            changed += _update(match, draft, grows=grows, reason=reason, now=now)
-    new = [_new(region, draft, now=now) for match, draft in pairs if match is None]
+            changed += update(match, draft, grows=grows, reason=reason, now=now)
+    new = [new_row(region.sensor, draft, now=now) for match, draft in pairs if match is None]
     Anomaly.objects.bulk_create(new)
     return Change(created=len(new), changed=changed, withdrawn=len(gone))
 
@@ -82,9 +87,10 @@ def _overlap(anomaly: Anomaly, draft: Draft) -> bool:
     return anomaly.start <= draft.end and draft.start <= anomaly.end
 
 
-def _new(region: Region, draft: Draft, *, now: datetime) -> Anomaly:
+def new_row(sensor: Sensor, draft: Draft, *, now: datetime) -> Anomaly:
+    """An anomaly as the draft has it, not saved yet, to be validated."""
     return Anomaly(
-        sensor=region.sensor,
+        sensor=sensor,
         detected_at=now,
         updated_at=now,
         validation_due_at=now,
@@ -92,7 +98,8 @@ def _new(region: Region, draft: Draft, *, now: datetime) -> Anomaly:
     )
 
 
-def _update(anomaly: Anomaly, draft: Draft, *, grows: bool, reason: str, now: datetime) -> int:
+def update(anomaly: Anomaly, draft: Draft, *, grows: bool, reason: str, now: datetime) -> int:
+    """Make a standing anomaly equal to the draft; 1 if anything changed. grows: leave no trace."""
     same = _same(anomaly, draft)
     if same and anomaly.receipt["window_sha256"] == draft.receipt["window_sha256"]:
         return 0
@@ -109,12 +116,16 @@ def _update(anomaly: Anomaly, draft: Draft, *, grows: bool, reason: str, now: da
     return 1
 
 
-def _withdraw(anomaly: Anomaly, *, reason: str, now: datetime) -> None:
+def withdraw(anomaly: Anomaly, *, reason: str, now: datetime) -> None:
+    """Take an anomaly back, with a trace. It goes on no more."""
     before = _trace(anomaly)
     anomaly.withdrawn_at = anomaly.updated_at = now
     anomaly.validation_due_at = None
+    anomaly.is_open = False
     anomaly.revision += 1
-    anomaly.save(update_fields=["withdrawn_at", "updated_at", "validation_due_at", "revision"])
+    anomaly.save(
+        update_fields=["withdrawn_at", "updated_at", "validation_due_at", "revision", "is_open"]
+    )
     _revise(anomaly, before, {"withdrawn": True}, reason=reason, now=now)
 
 
@@ -137,8 +148,7 @@ def _revise(
 
 
 def _same(anomaly: Anomaly, draft: Draft) -> bool:
-    exact = ("start", "peak", "end", "readings", "rung", "detector", "model_name", "model_version")
-    return all(getattr(anomaly, name) == getattr(draft, name) for name in exact) and math.isclose(
+    return all(getattr(anomaly, name) == getattr(draft, name) for name in EXACT) and math.isclose(
         anomaly.score, draft.score, rel_tol=0, abs_tol=SAME_SCORE
     )
 

@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
-from anomalies import rules
+from anomalies import rules, silence
 from anomalies.querysets import AnomalyQuerySet, DetectionLeaseQuerySet, ValidationQuerySet
 from sensors.models import KIND_CHOICES, Sensor, Site
 
@@ -74,6 +74,17 @@ class Anomaly(models.Model):
     start = models.DateTimeField(help_text="Event time of the first anomalous reading.")
     peak = models.DateTimeField(help_text="Event time of the highest score.")
     end = models.DateTimeField(help_text="Event time of the last anomalous reading.")
+    is_open = models.BooleanField(
+        default=False, help_text="A silence that goes on; its end is when it was last judged."
+    )
+    follows = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="followers",
+        help_text="The anomaly of another sensor that is reviewed for both: one cause.",
+    )
     readings = models.PositiveIntegerField(help_text="Readings from start to end.")
     score = models.FloatField(help_text="Score at the peak, 0 to 1, higher is rarer.")
     severity = models.PositiveSmallIntegerField(help_text="1 to 5.")
@@ -105,11 +116,23 @@ class Anomaly(models.Model):
         verbose_name_plural = "anomalies"
         ordering = ["-start", "-id"]
         constraints = [
-            # Two writers that find the same range cannot both store it.
+            # Two writers that find the same range cannot both store it. A silence is no range of
+            # readings: one may be due at the very time of a reading that comes late and is odd.
             models.UniqueConstraint(
                 fields=["sensor", "start"],
-                condition=Q(withdrawn_at__isnull=True),
+                condition=Q(withdrawn_at__isnull=True) & ~Q(detector=silence.DETECTOR),
                 name="anomaly_once_per_start",
+            ),
+            models.UniqueConstraint(
+                fields=["sensor", "start"],
+                condition=Q(withdrawn_at__isnull=True, detector=silence.DETECTOR),
+                name="silence_once_per_start",
+            ),
+            # Two sweeps cannot both find a sensor silent. The sweep looks at what is open.
+            models.UniqueConstraint(
+                fields=["sensor"],
+                condition=Q(withdrawn_at__isnull=True, is_open=True),
+                name="anomaly_one_open",
             ),
             models.CheckConstraint(condition=Q(score__range=(0, 1)), name="anomaly_score_0_to_1"),
             models.CheckConstraint(
@@ -134,6 +157,20 @@ class Anomaly(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sensor} {self.start:%Y-%m-%d %H:%M}"
+
+
+class SilenceWatch(models.Model):
+    """One row: since when the sweep has looked for silence without a break, and who looks now.
+
+    While nobody looked nobody can say who was silent: after a stop of the whole system its sensors
+    are given their patience once more.
+    """
+
+    since = models.DateTimeField()
+    seen = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"watched from {self.since} to {self.seen}"
 
 
 class AnomalyRevision(models.Model):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from anomalies import silence
 from anomalies.models import Anomaly
 from sensors.admin import cells
 from sensors.presentation import age, duration, local, number, quantity, span, zone_of
@@ -85,6 +86,12 @@ def standing(anomaly: Anomaly) -> SafeString | str:
     return cells.badge("withdrawn", "badge-dim", title="later readings took it back")
 
 
+def going_on(anomaly: Anomaly) -> SafeString | str:
+    if not anomaly.is_open:
+        return ""
+    return cells.badge("silent now", "badge-warn", title="Nothing was measured since.")
+
+
 def began(anomaly: Anomaly) -> str:
     """The start on the site's clock."""
     return local(anomaly.start, zone_of(anomaly.sensor.site.timezone))
@@ -92,7 +99,11 @@ def began(anomaly: Anomaly) -> str:
 
 def lasted(anomaly: Anomaly, now: datetime) -> str:
     """How long ago it began and how long it lasted."""
+    if anomaly.is_open:
+        return f"goes on since {age(anomaly.start, now).removesuffix(' ago')}"
     length = duration(anomaly.end - anomaly.start)
+    if is_silence(anomaly):
+        return f"{age(anomaly.start, now)} · {length}"
     return f"{age(anomaly.start, now)} · {'one reading' if anomaly.readings == 1 else length}"
 
 
@@ -100,9 +111,21 @@ def when(anomaly: Anomaly, now: datetime) -> SafeString:
     return cells.two_lines(began(anomaly), lasted(anomaly, now))
 
 
+def is_silence(anomaly: Anomaly) -> bool:
+    return anomaly.detector == silence.DETECTOR
+
+
+def expected_every(anomaly: Anomaly) -> str:
+    """How often a silent sensor is expected to speak."""
+    seconds = anomaly.explanation["silence"]["interval_s"]
+    return f"a reading every {duration(timedelta(seconds=seconds))}"
+
+
 def values(anomaly: Anomaly) -> SafeString:
     """What came; below it what was expected."""
     unit = anomaly.sensor.unit
+    if is_silence(anomaly):
+        return cells.two_lines("nothing", f"expected {expected_every(anomaly)}")
     return format_html(
         '<div class="two"><span class="figure">{}</span><small>expected {}</small></div>',
         quantity(anomaly.observed, unit),

@@ -8,6 +8,7 @@ from typing import Any, Self
 from django.db import models
 from django.db.models import Q
 
+from anomalies.silence import DETECTOR as SILENCE
 from sensors.querysets import TenantQuerySet
 
 
@@ -18,15 +19,29 @@ class AnomalyQuerySet(TenantQuerySet[Any]):
         """Not withdrawn."""
         return self.filter(withdrawn_at__isnull=True)
 
+    def silences(self) -> Self:
+        """Standing ones where nothing was measured."""
+        return self.standing().filter(detector=SILENCE)
+
+    def of_readings(self) -> Self:
+        """What was found in readings, as opposed to their absence."""
+        return self.exclude(detector=SILENCE)
+
+    def open(self) -> Self:
+        """What goes on."""
+        return self.standing().filter(is_open=True)
+
     def overlapping(self, sensor_id: int, *, since: datetime, until: datetime) -> Self:
         """Standing anomalies of a sensor that share an instant with [since, until]."""
-        return self.standing().filter(sensor_id=sensor_id, end__gte=since, start__lte=until)
+        reaches = Q(end__gte=since) | Q(is_open=True)
+        return self.standing().filter(reaches, sensor_id=sensor_id, start__lte=until)
 
     def awaiting_validation(self) -> Self:
         return self.standing().filter(validation_due_at__isnull=False)
 
     def awaiting_review(self) -> Self:
-        return self.standing().filter(verdict="")
+        """One row for each cause: those that follow another are told by it."""
+        return self.standing().filter(verdict="", follows__isnull=True)
 
     def for_list(self) -> Self:
         return self.select_related("sensor", "sensor__asset", "sensor__site")

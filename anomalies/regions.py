@@ -14,6 +14,7 @@ import numpy as np
 
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly
+from anomalies.querysets import AnomalyQuerySet
 from anomalies.scoring import Limits, Stretch, block_start, context_rows
 from sensors.models import Reading, Sensor
 from sensors.series import Series, to_datetime, to_datetime64
@@ -66,9 +67,7 @@ def _region(
 ) -> Region:
     first, last = to_datetime(body.times[0]), to_datetime(body.times[-1])
     near = to_datetime(lead.times[-policy.merge_gap_rows :][0]) if len(lead) else first
-    standing = tuple(
-        Anomaly.objects.overlapping(sensor.pk, since=near, until=last).order_by("start")
-    )
+    standing = tuple(_found(sensor.pk, since=near, until=last).order_by("start"))
     prefix = next((anomaly for anomaly in standing if anomaly.end < first), None)
     prefix_rows = 0
     if prefix is not None:
@@ -106,7 +105,7 @@ def _widened(
         gap = policy.merge_gap_rows
         behind = Reading.objects.after(sensor_id, until, gap)
         reach = to_datetime(behind.times[-1]) if len(behind) else until
-        crossing = Anomaly.objects.overlapping(sensor_id, since=since, until=reach)
+        crossing = _found(sensor_id, since=since, until=reach)
         edges = crossing.values_list("start", "end")
         wider = (
             min([since, *(start for start, _ in edges)]),
@@ -115,6 +114,11 @@ def _widened(
         if wider == (since, until):
             return wider
         since, until = wider
+
+
+def _found(sensor_id: int, *, since: datetime, until: datetime) -> AnomalyQuerySet:
+    """Standing anomalies that scoring may change: silences are the watch's."""
+    return Anomaly.objects.overlapping(sensor_id, since=since, until=until).of_readings()
 
 
 def _lead(sensor_id: int, first: datetime, *, champion: bool, policy: DetectionPolicy) -> Series:

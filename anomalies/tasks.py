@@ -74,13 +74,16 @@ def run_validation() -> int:
 
 def sweep() -> None:
     """What the clock makes sure of: whatever waits in PostgreSQL is picked up."""
-    from anomalies import detection
+    from anomalies import detection, watch
 
     _awake("sweep")
 
     released = detection.release_held()
     if released:
         logger.info("%d notes released: their champion is back", released)
+    watched = watch.watch(now=timezone.now(), policy=watch.policy())
+    if watched:
+        logger.info("silent sensors: %s", watched)
     if ScoringNote.objects.open().exists():
         run_detection()
     if Anomaly.objects.awaiting_validation().exists():

@@ -52,7 +52,10 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What to draw: readings of one sensor and what is to be seen in them."""
+    """What to draw: readings of one sensor and what is to be seen in them.
+
+    until: the time that the chart goes on to, readings or not.
+    """
 
     series: Series
     unit: str
@@ -61,6 +64,7 @@ class Chart:
     levels: list[Level] = field(default_factory=list)
     stretches: list[Stretch] = field(default_factory=list)
     band: Band | None = None
+    until: np.datetime64 | None = None
     peak: tuple[np.datetime64, float] | None = None
 
 
@@ -104,6 +108,8 @@ def frame_of(chart: Chart, series: Series) -> Frame:
     near = [v.value for v in chart.levels if low - reach <= v.value <= high + reach]
     low, high = padded(min([low, *near]), max([high, *near]))
     first, last = series.times[0], series.times[-1]
+    if chart.until is not None:
+        last = max(last, chart.until)
     if first == last:
         first, last = first - np.timedelta64(1, "m"), last + np.timedelta64(1, "m")
     return Frame(LEFT, RIGHT, TOP, BOTTOM, first, last, low, high)

@@ -215,6 +215,34 @@ class SensorProfile(models.Model):
         return self.m2 / (self.count - 1) if self.count > 1 else None
 
 
+class SensorRhythm(models.Model):
+    """When a sensor speaks and how much it wavers, learned now and then from its newest readings.
+
+    Not part of the profile: that is merged with every batch, and this needs the readings' order.
+    """
+
+    sensor = models.OneToOneField(
+        Sensor, on_delete=models.CASCADE, primary_key=True, related_name="rhythm"
+    )
+    as_of = models.DateTimeField(help_text="Event time of the newest reading looked at.")
+    as_of_backfill = models.BooleanField(help_text="That reading came as history, not live.")
+    readings = models.PositiveIntegerField(help_text="How many were looked at.")
+    span_s = models.FloatField(help_text="Seconds from the first of them to the last.")
+    interval_s = models.FloatField(help_text="Median seconds between two.")
+    spread_s = models.FloatField(help_text="Median absolute deviation of the intervals, seconds.")
+    pause_s = models.FloatField(help_text="An interval it made three times, seconds.")
+    longest_s = models.FloatField(help_text="The longest interval, seconds.")
+    gaps = models.PositiveIntegerField(help_text="Intervals longer than 2.5 usual ones.")
+    gap_s = models.FloatField(null=True, help_text="Median length of the gaps, seconds.")
+    noise = models.FloatField(
+        null=True, help_text="Standard deviation of the noise, in the sensor's unit."
+    )
+    learned_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"rhythm of sensor {self.sensor_id}"
+
+
 class QuarantinedReading(models.Model):
     """A reading that could not be accepted: kept with its reason, replayable after a fix."""
 

@@ -9,7 +9,10 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from anomalies import ledger
+from anomalies.gaps import Seen, draft
 from anomalies.models import Anomaly
+from anomalies.silence import Expectation, Silence, SilencePolicy
 from sensors import keys
 from sensors.models import Asset, IngestKey, Reading, Sensor, Site
 
@@ -105,3 +108,16 @@ def make_anomaly(*, sensor: Sensor | None = None, start: datetime = NOW, **value
     return Anomaly.objects.create(
         sensor=sensor or make_sensor(), start=start, **{**defaults, **values}
     )
+
+
+def make_silence(*, sensor: Sensor | None = None, last: datetime = NOW, **values: Any) -> Anomaly:
+    """A sensor that is expected every minute and has been silent for ten of them."""
+    expected = Expectation(interval_s=60.0, patience_s=300.0, stated=False)
+    found = Silence(last, last + timedelta(minutes=10), True, expected)
+    sensor = sensor or make_sensor()
+    seen = Seen(sensor, found, SilencePolicy(), 41.0, "", last - timedelta(hours=1))
+    row = ledger.new_row(sensor, draft(seen, None, leads=True), now=last + timedelta(minutes=10))
+    for name, value in values.items():
+        setattr(row, name, value)
+    row.save()
+    return row

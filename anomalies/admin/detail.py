@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -76,10 +76,17 @@ def chart(anomaly: Anomaly) -> SafeString:
                 levels=levels_of(anomaly.sensor),
                 stretches=[*_others(anomaly, drawn), _stretch(anomaly)],
                 band=_band(whole, len(past) - shown),
-                peak=(to_datetime64(anomaly.peak), anomaly.observed),
+                **_emphasis(anomaly),
             )
         )
     )
+
+
+def _emphasis(anomaly: Anomaly) -> dict[str, Any]:
+    """Where to look: at the peak, or, where nothing was measured, at all of the emptiness."""
+    if presentation.is_silence(anomaly):
+        return {"until": to_datetime64(anomaly.end)}
+    return {"peak": (to_datetime64(anomaly.peak), anomaly.observed)}
 
 
 def _readings(anomaly: Anomaly) -> tuple[Series, Series, Series]:
@@ -127,6 +134,52 @@ def _band(whole: Series, first: int) -> charts.Band | None:
     bands = np.array([features.expected(whole.times, whole.values, int(row)) for row in rows])
     times: TimeArray = whole.times[rows]
     return charts.Band(times, bands[:, 0], bands[:, 1])
+
+
+def silent(anomaly: Anomaly) -> list[tuple[str, str]]:
+    """Of a silence: what was missed, as (name, text)."""
+    if not presentation.is_silence(anomaly):
+        return []
+    told = anomaly.explanation["silence"]
+    zone = zone_of(anomaly.sensor.site.timezone)
+    source = "stated for this sensor" if told["interval_stated"] else "as observed before"
+    return [
+        ("last seen", local(datetime.fromisoformat(told["last_seen"]), zone, seconds=True)),
+        ("next due", local(anomaly.start, zone, seconds=True)),
+        ("expected", f"{presentation.expected_every(anomaly)}, {source}"),
+        ("silent for", f"{_seconds(told['silent_s'])}, {told['intervals_missed']:,} intervals"),
+        ("waited for", _seconds(told["patience_s"])),
+    ]
+
+
+def _seconds(length: float) -> str:
+    return duration(timedelta(seconds=length))
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Sensors that fell silent together. leader: who is reviewed for this one, if it is another."""
+
+    text: str
+    leader: Anomaly | None
+    followers: list[Anomaly]
+    more: int
+
+
+def outage(anomaly: Anomaly) -> Outage | None:
+    """What a silence has in common with others; None for one of its own."""
+    common = anomaly.explanation.get("common")
+    if not common:
+        return None
+    rows = anomaly.followers.standing().select_related("sensor").order_by("sensor__external_id")
+    shown = list(rows[: MOST_NEIGHBOURS + 1])
+    return Outage(
+        text=f"{common['silent']} of {common['of']} sensors of {common['name']} "
+        "fell silent within the same minute.",
+        leader=anomaly.follows,
+        followers=shown[:MOST_NEIGHBOURS],
+        more=rows.count() - MOST_NEIGHBOURS if len(shown) > MOST_NEIGHBOURS else 0,
+    )
 
 
 def parts(explanation: dict[str, Any]) -> list[Part]:
@@ -182,28 +235,53 @@ def facts(anomaly: Anomaly) -> list[tuple[str, str]]:
     sensor = anomaly.sensor
     zone = zone_of(sensor.site.timezone)
     return [
-        ("observed", quantity(anomaly.observed, sensor.unit)),
-        ("expected", span(anomaly.expected_low, anomaly.expected_high, sensor.unit)),
+        *_observed(anomaly),
         ("score", number(anomaly.score)),
         ("start", local(anomaly.start, zone, seconds=True)),
-        ("peak", local(anomaly.peak, zone, seconds=True)),
-        ("end", local(anomaly.end, zone, seconds=True)),
-        ("lasted", f"{duration(anomaly.end - anomaly.start)}, {anomaly.readings} readings"),
+        *_course(anomaly),
         ("concerns", presentation.NATURES.get(anomaly.nature, anomaly.nature)),
         ("detector", anomaly.detector),
         ("model", presentation.model(anomaly)),
         ("rung", f"{anomaly.rung}: {presentation.RUNGS.get(anomaly.rung, '')}"),
         *_why_not_higher(anomaly),
-        ("detected", f"{local(anomaly.detected_at, zone)}, {_lag(anomaly)} after its end"),
+        ("detected", f"{local(anomaly.detected_at, zone)}{_lag(anomaly)}"),
         ("revision", str(anomaly.revision)),
     ]
 
 
+def _observed(anomaly: Anomaly) -> list[tuple[str, str]]:
+    unit = anomaly.sensor.unit
+    if presentation.is_silence(anomaly):
+        return [("last value", quantity(anomaly.observed, unit))]
+    return [
+        ("observed", quantity(anomaly.observed, unit)),
+        ("expected", span(anomaly.expected_low, anomaly.expected_high, unit)),
+    ]
+
+
+def _course(anomaly: Anomaly) -> list[tuple[str, str]]:
+    zone = zone_of(anomaly.sensor.site.timezone)
+    end = local(anomaly.end, zone, seconds=True)
+    lasted = duration(anomaly.end - anomaly.start)
+    if presentation.is_silence(anomaly):
+        return [("judged until", f"{end}, it goes on")] if anomaly.is_open else [("end", end)]
+    return [
+        ("peak", local(anomaly.peak, zone, seconds=True)),
+        ("end", end),
+        ("lasted", f"{lasted}, {anomaly.readings} readings"),
+    ]
+
+
 def _lag(anomaly: Anomaly) -> str:
-    return duration(max(anomaly.detected_at - anomaly.end, timedelta(0)))
+    """How long after its end it was found; a silence is found while it goes on."""
+    if presentation.is_silence(anomaly):
+        return ""
+    return f", {duration(max(anomaly.detected_at - anomaly.end, timedelta(0)))} after its end"
 
 
 def _why_not_higher(anomaly: Anomaly) -> list[tuple[str, str]]:
+    if presentation.is_silence(anomaly):
+        return []
     lease = getattr(anomaly.sensor, "detection", None)
     reason = anomaly.explanation.get("rung_reason") or (lease.rung_reason if lease else "")
     return [("no higher rung", str(reason))] if reason and anomaly.rung != "champion" else []

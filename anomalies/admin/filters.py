@@ -40,7 +40,10 @@ class ReviewFilter(DefaultFilter):
             return queryset
         if chosen == "reviewed":
             return queryset.exclude(verdict="")
-        return queryset.filter(verdict=chosen or "")
+        if chosen in VERDICTS and chosen:
+            return queryset.filter(verdict=chosen)
+        # As in `awaiting_review`: one row for each cause.
+        return queryset.filter(verdict="", follows__isnull=True)
 
 
 class StandingFilter(DefaultFilter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -33,10 +33,14 @@ class ReviewedSensorAdmin(SensorAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         open_ones = Q(anomalies__withdrawn_at__isnull=True, anomalies__verdict="")
+        silent = Anomaly.objects.open().filter(sensor=OuterRef("pk"))
         return (
             super()
             .get_queryset(request)
-            .annotate(waiting_count=Count("anomalies", filter=open_ones, distinct=True))
+            .annotate(
+                waiting_count=Count("anomalies", filter=open_ones, distinct=True),
+                silent=Exists(silent),
+            )
         )
 
     def render_change_form(
@@ -52,6 +56,9 @@ class ReviewedSensorAdmin(SensorAdmin):
             context["scoring"] = scoring(sensor)
             context["said"] = getattr(sensor, "validation_profile", None)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def is_silent(self, sensor: Any) -> bool:
+        return bool(sensor.silent)
 
     def stretches(self, sensor: Sensor) -> list[Stretch]:
         newest = Anomaly.objects.standing().filter(sensor=sensor)[:MARKED_ANOMALIES]

@@ -30,6 +30,14 @@ class AnomalyFilters(serializers.Serializer[Any]):
     verdict = serializers.ChoiceField(
         [*Verdict.values, NONE], required=False, help_text="`none`: not reviewed yet."
     )
+    open = serializers.BooleanField(
+        required=False, allow_null=True, help_text="Whether it goes on: sensors silent now."
+    )
+    follows = serializers.CharField(
+        max_length=20,
+        required=False,
+        help_text="Number of the anomaly that is reviewed for these; `none`: one row a cause.",
+    )
     severity_min = serializers.IntegerField(min_value=1, max_value=5, required=False)
     to = serializers.DateTimeField(
         required=False, help_text="Started at or before this instant (event time)."
@@ -37,6 +45,11 @@ class AnomalyFilters(serializers.Serializer[Any]):
     withdrawn = serializers.ChoiceField(
         WITHDRAWN, default="false", help_text="Whether to list what detection took back."
     )
+
+    def validate_follows(self, value: str) -> str:
+        if value != NONE and not value.isdecimal():
+            raise serializers.ValidationError("A number, or `none`.")
+        return value
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         since = serializers.DateTimeField(
@@ -59,6 +72,12 @@ def _condition(name: str, value: Any) -> Q:
             return by_id | Q(sensor=int(value)) if value.isdecimal() else by_id
         case "status" | "verdict":
             return Q(**{name: "" if value == NONE else value})
+        case "open":
+            return Q() if value is None else Q(is_open=value)
+        case "follows":
+            return Q(follows__isnull=True) if value == NONE else Q(follows=int(value))
+        case "from":
+            return Q(end__gte=value) | Q(is_open=True)
         case "withdrawn":
             return Q() if value == "all" else Q(withdrawn_at__isnull=value == "false")
     return Q(**{LOOKUPS[name]: value})
@@ -69,6 +88,5 @@ LOOKUPS = {
     "kind": "sensor__kind",
     "nature": "nature",
     "severity_min": "severity__gte",
-    "from": "end__gte",
     "to": "start__lte",
 }

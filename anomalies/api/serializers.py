@@ -54,9 +54,9 @@ class AnomalyInList(serializers.ModelSerializer[Anomaly]):
     class Meta:
         model = Anomaly
         fields = [
-            "id", "sensor", "asset", "start", "peak", "end", "readings", "score", "severity",
-            "nature", "detector", "model_name", "model_version", "rung", "observed",
-            "expected_low", "expected_high", "unit", "sentence", "decision", "status",
+            "id", "sensor", "asset", "start", "peak", "end", "is_open", "follows", "readings",
+            "score", "severity", "nature", "detector", "model_name", "model_version", "rung",
+            "observed", "expected_low", "expected_high", "unit", "sentence", "decision", "status",
             "confidence", "verdict", "revision", "detected_at", "updated_at", "withdrawn_at",
         ]  # fmt: skip
 
@@ -106,10 +106,29 @@ class Contribution(serializers.Serializer[Any]):
     value = serializers.FloatField(allow_null=True)
 
 
+class SilenceInExplanation(serializers.Serializer[Any]):
+    last_seen = serializers.DateTimeField()
+    due = serializers.DateTimeField()
+    until = serializers.DateTimeField(help_text="The next reading, or when it was last judged.")
+    silent_s = serializers.FloatField(help_text="Seconds from last_seen to until.")
+    interval_s = serializers.FloatField(help_text="Seconds between readings, as expected.")
+    interval_stated = serializers.BooleanField(help_text="By a person; else it was observed.")
+    patience_s = serializers.FloatField(help_text="Seconds after which it counts as silent.")
+    intervals_missed = serializers.IntegerField()
+
+
+class CommonInExplanation(serializers.Serializer[Any]):
+    scope = serializers.ChoiceField(["site", "asset"])
+    name = serializers.CharField()
+    silent = serializers.IntegerField(help_text="Sensors there that fell silent with this one.")
+    of = serializers.IntegerField(help_text="Those, and the ones that were heard since.")
+
+
 class Explanation(serializers.Serializer[Any]):
     sentence = serializers.CharField()
     contributions = Contribution(many=True)
-    parts = serializers.DictField()
+    silence = SilenceInExplanation(required=False, help_text="Of silences only.")
+    common = CommonInExplanation(required=False, allow_null=True)
 
 
 @extend_schema_field(Explanation)

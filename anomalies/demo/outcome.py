@@ -132,7 +132,7 @@ def _overlapping() -> bool:
 
 
 def _standing() -> AnomalyQuerySet:
-    return Anomaly.objects.standing().filter(sensor__in=_sensors())
+    return Anomaly.objects.standing().of_readings().filter(sensor__in=_sensors())
 
 
 def _sensors() -> SensorQuerySet:

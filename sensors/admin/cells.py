@@ -11,9 +11,6 @@ from django.utils.safestring import SafeString
 from sensors.models import Sensor, SensorProfile
 from sensors.presentation import DASH, age, local, quantity, shortened
 
-# A sensor that misses this many of its usual intervals is called silent.
-SILENT_INTERVALS = 5
-
 
 def two_lines(first: str, second: str, title: str = "") -> SafeString:
     return format_html(
@@ -36,22 +33,11 @@ def moment(time: datetime | None, zone: ZoneInfo, now: datetime) -> SafeString |
     return DASH if time is None else two_lines(local(time, zone), age(time, now))
 
 
-def is_silent(profile: SensorProfile, interval_s: float | None, now: datetime) -> bool:
-    """Has it missed several of its usual intervals? Not known without an interval."""
-    usual = interval_s or profile.interval_s
-    if usual is None or profile.last_time is None:
-        return False
-    return (now - profile.last_time).total_seconds() > SILENT_INTERVALS * usual
-
-
-def latest(sensor: Sensor, now: datetime) -> SafeString | str:
-    """The newest value and its age; silence is said."""
+def latest(sensor: Sensor, now: datetime, *, silent: bool) -> SafeString | str:
+    """The newest value and its age; silence is said. silent: a layer above knows."""
     profile: SensorProfile | None = getattr(sensor, "profile", None)
     if profile is None or profile.last_time is None:
         return format_html('<span class="quiet">{}</span>', "no readings yet")
-    silent = sensor.status == Sensor.Status.ACTIVE and is_silent(
-        profile, sensor.expected_interval_s, now
-    )
     when = age(profile.last_time, now)
     return format_html(
         '<div class="two"><span class="figure">{}</span><small{}>{}</small></div>',

@@ -118,7 +118,11 @@ class SensorAdmin(SiteScopedAdmin):
 
     @admin.display(description="latest", ordering="profile__last_time")
     def latest(self, sensor: Sensor) -> SafeString | str:
-        return cells.latest(sensor, timezone.now())
+        return cells.latest(sensor, timezone.now(), silent=self.is_silent(sensor))
+
+    def is_silent(self, sensor: Sensor) -> bool:
+        """Whether its silence is an anomaly; a layer above knows."""
+        return False
 
     @admin.display(description="quality", ordering="profile__quality_mean")
     def quality(self, sensor: Sensor) -> SafeString | str:

@@ -20,7 +20,7 @@ from anomalies.models import (
     ValidationRule,
 )
 from mlops.models import Promotion
-from sensors.models import QuarantinedReading, Site
+from sensors.models import QuarantinedReading, SensorProfile, Site
 from tests.factories import (
     NOW,
     make_anomaly,
@@ -28,6 +28,7 @@ from tests.factories import (
     make_person,
     make_readings,
     make_sensor,
+    make_silence,
     make_site,
 )
 
@@ -478,3 +479,46 @@ def test_the_dashboard_costs_few_queries(django_assert_max_num_queries) -> None:
     client.get(reverse("admin:index"))
     with django_assert_max_num_queries(11):
         client.get(reverse("admin:index"))
+
+
+# --- silent sensors ------------------------------------------------------------------------------
+
+
+def test_a_silent_sensor_is_said_to_be_so_in_its_list_and_on_the_dashboard() -> None:
+    now = timezone.now()
+    talking, silent = make_sensor(), make_sensor()
+    for sensor in (talking, silent):
+        SensorProfile.objects.create(
+            sensor=sensor, count=9, last_time=now - timedelta(hours=3), last_value=1, updated_at=now
+        )
+    make_silence(sensor=silent, last=now - timedelta(hours=3))
+    client = boss()
+    text = client.get(reverse("admin:sensors_sensor_changelist")).content.decode()
+    assert text.count("silent for 3 h") == 1
+    assert "1 silent" in client.get(reverse("admin:index")).content.decode()
+
+
+def test_the_page_of_a_silence_says_what_was_missed_and_draws_the_emptiness() -> None:
+    sensor = make_sensor()
+    make_readings(sensor, [40.0, 41.0] * 30)
+    row = make_silence(sensor=sensor)
+    text = boss().get(reverse("admin:anomalies_anomaly_change", args=[row.pk])).content.decode()
+    assert "silent now" in text
+    assert "a reading every 1 min, as observed before" in text
+    assert "<title>this anomaly</title>" in text
+    assert "broke a limit" not in text
+
+
+def test_an_outage_stands_in_the_list_once_and_its_page_names_the_others() -> None:
+    site = make_site()
+    leader = make_silence(sensor=make_sensor(site=site))
+    leader.explanation["common"] = {"scope": "site", "name": site.name, "silent": 3, "of": 3}
+    leader.save()
+    others = [make_silence(sensor=make_sensor(site=site), follows=leader) for _ in range(2)]
+    client = boss()
+    assert listed(client) == [leader.pk]
+    assert set(listed(client, review="all")) == {leader.pk, *(row.pk for row in others)}
+    text = client.get(reverse("admin:anomalies_anomaly_change", args=[leader.pk])).content.decode()
+    assert "3 of 3 sensors" in text
+    for row in others:
+        assert row.sensor.external_id in text

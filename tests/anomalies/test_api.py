@@ -23,6 +23,7 @@ from tests.factories import (
     make_person,
     make_readings,
     make_sensor,
+    make_silence,
     make_site,
 )
 
@@ -371,3 +372,26 @@ def test_a_key_gives_no_verdict(site: Site) -> None:
     assert answer.status_code == 403
     assert answer.json()["error"]["code"] == "not_a_person"
     assert not Review.objects.exists()
+
+
+def test_silences_can_be_asked_for(api: APIClient, site: Site) -> None:
+    def found(**query: Any) -> set[int]:
+        answer = api.get(LIST, query)
+        assert answer.status_code == 200, answer.json()
+        return {row["id"] for row in answer.json()["results"]}
+
+    sensor = make_sensor(site=site)
+    past = make_anomaly(sensor=sensor, start=NOW - HOUR)
+    leader = make_silence(sensor=sensor, last=NOW - 5 * HOUR)
+    other = make_silence(sensor=make_sensor(site=site), last=NOW - 5 * HOUR, follows=leader)
+    assert found(open="true") == {leader.pk, other.pk}
+    assert found(open="false") == {past.pk}
+    assert found(follows=leader.pk) == {other.pk}
+    assert found(follows="none") == {past.pk, leader.pk}
+    assert found(follows="9" * 20) == set()
+    # What goes on has not ended before any instant.
+    assert {leader.pk, other.pk} <= found(**{"from": NOW.isoformat()})
+    assert api.get(LIST, {"follows": "x"}).status_code == 400
+    said = api.get(f"{LIST}/{other.pk}").json()
+    assert (said["is_open"], said["follows"]) == (True, leader.pk)
+    assert said["explanation"]["silence"]["interval_s"] == 60

@@ -209,11 +209,6 @@ def test_the_list_shows_the_newest_value_with_its_unit_and_age() -> None:
     assert "1 min ago" in text
 
 
-def test_a_sensor_that_misses_its_intervals_is_called_silent() -> None:
-    make_profile(make_sensor(), last_time=timezone.now() - timedelta(hours=3))
-    assert "silent for 3 h" in page(boss(), "sensors_sensor_changelist")
-
-
 def test_the_list_takes_as_many_queries_for_many_sensors_as_for_one(
     django_assert_max_num_queries,
 ) -> None:

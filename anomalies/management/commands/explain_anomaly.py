@@ -62,19 +62,28 @@ def _as_json(anomaly: Anomaly, again: Recomputed) -> dict[str, Any]:
 
 def _as_text(anomaly: Anomaly, again: Recomputed) -> str:
     model = f"{anomaly.model_name} v{anomaly.model_version}" if anomaly.model_name else "no model"
-    parts = [
-        f"  {part['feature']:<14} {float(part['share']):>6.1%}  at {part['value']:.4g}"
-        for part in anomaly.explanation["contributions"]
-        if float(part["share"]) >= 0.005
-    ]
     return "\n".join(
         [
             anomaly.explanation["sentence"],
             f"Judged by {anomaly.detector} ({model}), rung {anomaly.rung}.",
             f"Peak at {anomaly.peak.isoformat()}, severity {anomaly.severity}, {anomaly.nature}.",
             "Parts of the score:",
-            *parts,
+            *_parts(anomaly.explanation),
             f"Stored score     {anomaly.score:.12f}",
             f"Computed again   {again.score:.12f}",
         ]
     )
+
+
+def _parts(explanation: dict[str, Any]) -> list[str]:
+    """What the score is made of: the features that moved, or how long nothing was measured."""
+    if silent := explanation.get("silence"):
+        return [
+            f"  {silent['intervals_missed']} intervals missed of {silent['interval_s']:.4g} s each",
+            f"  silent for {silent['silent_s']:.0f} s, patience {silent['patience_s']:.0f} s",
+        ]
+    return [
+        f"  {part['feature']:<14} {float(part['share']):>6.1%}  at {part['value']:.4g}"
+        for part in explanation["contributions"]
+        if float(part["share"]) >= 0.005
+    ]
