@@ -361,6 +361,7 @@ def test_what_stands_in_the_end_is_the_gaps_of_the_stored_readings(
     start_afresh()
     rng, sensor = np.random.default_rng(seed), make_sensor()
     speak(sensor, past(n=100))
+    look(0)
     sent = [m for m in range(1, 60) if rng.random() < spoken and not 20 < m < 40]
     kept_back = {m for m in sent if rng.random() < late}
     for minute in range(1, 60):
