@@ -9,6 +9,9 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from django.db import close_old_connections
+
+from sensors.acquisition import Receipt
 from sensors.microbatch import MicroBatch
 from sensors.mqtt import sparkplug, tally
 from sensors.mqtt.arrivals import Parcel
@@ -58,6 +61,7 @@ class Bridge:
         self._stopping = stopping
         self._unacknowledged = Unacknowledged()
         self._tally = tally.Tally()
+        self._look_at = 0.0
         self._say_at = time.monotonic() + SAY_EVERY_S
 
     def run(self) -> None:
@@ -115,19 +119,26 @@ class Bridge:
     def _deliver(self) -> None:
         """Commit what gathered and acknowledge it, however long the store is away."""
         parcels, self._batch_bytes = self._batch.take(), 0
-        pause_s = 0.5
-        while True:
-            try:
-                receipt = self._delivery.store(parcels)
-                break
-            except Away as reason:
-                self._tally.found_away()
-                pause_s = min(max(2 * pause_s, reason.retry_after_s), _MAX_PAUSE_S)
-                log.warning("%s messages wait %.0f s: %s", len(parcels), pause_s, reason)
-                self._pause(pause_s)
+        receipt = self._stored(parcels)
         due = self._unacknowledged.settle([message for message, _ in parcels])
         acknowledged = self._connection.acknowledge(due)
         self._tally.stored(receipt, [content for _, content in parcels], acknowledged)
+
+    def _stored(self, parcels: Sequence[Parcel]) -> Receipt:
+        outage_s = 0.5
+        while True:
+            # As Django does between requests: a connection that broke is not tried again.
+            close_old_connections()
+            try:
+                return self._delivery.store(parcels)
+            except Away as reason:
+                pause_s = reason.retry_after_s
+                if reason.is_outage:
+                    self._tally.found_away()
+                    outage_s = pause_s = min(max(2 * outage_s, pause_s), _MAX_PAUSE_S)
+                if pause_s >= 1:
+                    log.warning("%s messages wait %.0f s: %s", len(parcels), pause_s, reason)
+                self._pause(pause_s)
 
     def _pause(self, seconds: float) -> None:
         """Raises LeftBehind when told to stop, or Refused, meanwhile."""
@@ -152,6 +163,10 @@ class Bridge:
             self._deliver()
 
     def _speak(self) -> None:
+        """Now and then: gauges cost more than a message does."""
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + _LOOK_EVERY_S
         tally.GAPS.set(self._intake.gaps)
         tally.CONNECTED.set(self._connection.is_connected)
         tally.WAITING.labels("inbox").set(len(self._inbox))

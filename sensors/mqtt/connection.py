@@ -165,6 +165,7 @@ class Connection:
         if failed:
             self._refusal = f"The broker refused to subscribe us to {'; '.join(failed)}."
         else:
+            log.info("reading %s", ", ".join(self._filters))
             self._has_subscribed.set()
 
     def _on_connect_fail(self, _client: Client, _data: Any) -> None:

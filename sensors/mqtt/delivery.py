@@ -31,11 +31,15 @@ class KeyGone(Exception):
 
 
 class Away(Exception):
-    """Nothing was written. retry_after_s: when to try the same batch again."""
+    """Nothing was written. retry_after_s: when to try the same batch again.
 
-    def __init__(self, reason: str, retry_after_s: float) -> None:
+    is_outage: something is broken, so that trying ever less often is wise.
+    """
+
+    def __init__(self, reason: str, retry_after_s: float, *, is_outage: bool) -> None:
         super().__init__(reason)
         self.retry_after_s = retry_after_s
+        self.is_outage = is_outage
 
 
 @dataclass(slots=True)
@@ -64,9 +68,9 @@ class Delivery:
             self.arrivals.stamp(parcels)
             return self._in_parts(parcels)
         except breaker.Open as reason:
-            raise Away(str(reason), reason.retry_after_s) from reason
+            raise Away(str(reason), reason.retry_after_s, is_outage=True) from reason
         except store.AWAY as reason:
-            raise Away(str(reason).strip(), 1.0) from reason
+            raise Away(str(reason).strip(), 1.0, is_outage=True) from reason
 
     def _in_parts(self, parcels: Sequence[Parcel]) -> Receipt:
         try:
@@ -104,9 +108,9 @@ class Delivery:
         if self.key is not None:
             self._check_key(self.key, now)
             if wait := limits.seconds_to_wait(self.key):
-                raise Away("the key's rate is used up", wait)
+                raise Away("the key's rate is used up", wait, is_outage=False)
         if limits.backlog.is_full():
-            raise Away("scoring is far behind", limits.BACKLOG_RETRY_S)
+            raise Away("scoring is far behind", limits.BACKLOG_RETRY_S, is_outage=False)
 
     def _check_key(self, key: IngestKey, now: datetime) -> None:
         checked = self._key_checked_at

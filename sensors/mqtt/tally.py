@@ -35,10 +35,11 @@ class Tally:
     def __init__(self) -> None:
         self._numbers: Numbers[str] = Numbers()
         self._said: Numbers[str] = Numbers()
+        self._received = MESSAGES.labels("received")
 
     def received(self) -> None:
         self._numbers["received"] += 1
-        MESSAGES.labels("received").inc()
+        self._received.inc()
 
     def stored(self, receipt: Receipt, contents: Iterable[Content], acknowledged: int) -> None:
         self._numbers.update(

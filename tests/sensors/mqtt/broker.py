@@ -38,7 +38,7 @@ class Mosquitto:
         self._file = directory / "mosquitto.conf"
         lines = (
             f"listener {self.port} 127.0.0.1",
-            "allow_anonymous true",
+            *([] if "allow_anonymous false" in more else ["allow_anonymous true"]),
             "max_queued_messages 0",
             "persistence true",
             f"persistence_location {directory}/",
@@ -66,6 +66,12 @@ class Mosquitto:
             self._process.wait(10)
             self._process = None
 
+    def kill(self) -> None:
+        """At the end, when nothing is to be kept."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+
     def _answers(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
             return True
@@ -75,9 +81,19 @@ class Mosquitto:
 class Device:
     """A client that publishes, and sees what others publish."""
 
-    def __init__(self, broker: Mosquitto, *, listens_to: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        broker: Mosquitto,
+        *,
+        listens_to: Sequence[str] = (),
+        ca_file: Path | None = None,
+        password: str = "",
+    ) -> None:
         self.heard: list[tuple[str, bytes]] = []
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5)
+        if ca_file is not None:
+            self._client.tls_set(str(ca_file))
+            self._client.username_pw_set("bridge", password)
         self._client.max_inflight_messages_set(1000)
         subscribed = threading.Event()
         self._client.on_message = lambda _c, _u, m: self.heard.append((m.topic, bytes(m.payload)))

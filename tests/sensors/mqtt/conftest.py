@@ -20,7 +20,7 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     mosquitto = Mosquitto(tmp_path)
     mosquitto.start()
     yield mosquitto
-    mosquitto.stop()
+    mosquitto.kill()
 
 
 @pytest.fixture

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
+import subprocess
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from django.db import connection
+from django.utils import timezone
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
+from pytest_django import Settings
 
+from sensors import keys
 from sensors.models import QuarantinedReading, Reading, Sensor, Site
+from sensors.mqtt import delivery
 from sensors.mqtt.connection import Refused
 from tests.factories import make_key
 from tests.sensors.mqtt.broker import Device, Mosquitto, running, until
@@ -188,3 +201,102 @@ def test_bridges_share_a_subscription(broker: Mosquitto, device: Device, site: S
     received = [bridge.bridge._tally._numbers["received"] for bridge in (one, other)]
     assert sum(received) == 100
     assert min(received) > 0
+
+
+def test_a_revoked_key_ends_the_bridge_and_its_messages_stay_with_the_broker(
+    broker: Mosquitto, device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "_KEY_CHECKED_EVERY", timedelta(0))
+    key, _ = make_key()
+    other, _ = make_key(site=key.site)
+    with running(broker, site=key.site, key=key, topics=["t/{sensor}"]) as one:
+        device.send("t/a", reading(1))
+        until(Reading.objects.exists, what="the first reading")
+        keys.revoke(key, now=timezone.now())
+        device.send("t/a", reading(2))
+        until(lambda: one.error, what="the bridge to end")
+        assert isinstance(one.error, delivery.KeyGone)
+        one.error = None
+    assert stored() == [1.0]
+    with running(broker, site=key.site, key=other, topics=["t/{sensor}"]):
+        until(lambda: stored() == [1.0, 2.0], what="the second reading")
+
+
+def test_a_message_that_the_database_will_not_take_is_kept_and_the_rest_goes_on(
+    broker: Mosquitto, device: Device, site: Site
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION no_poison() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "RAISE EXCEPTION 'poison'; END $$;"
+            "CREATE TRIGGER no_poison BEFORE INSERT ON sensors_sensor FOR EACH ROW "
+            "WHEN (NEW.external_id = 'p/poison') EXECUTE FUNCTION no_poison()"
+        )
+    try:
+        with running(broker, site=site, **HOW):
+            names = ["a", "b", "poison", "c", "d"]
+            device.send_all([(f"plant/north/p/{name}", reading(n)) for n, name in enumerate(names)])
+            until(QuarantinedReading.objects.exists, what="the quarantined message")
+            until(lambda: Reading.objects.count() == 4, what="the readings")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION no_poison CASCADE")
+    held = QuarantinedReading.objects.get()
+    assert held.category == "unexpected"
+    assert "poison" in held.detail
+    assert json.loads(held.payload)["topic"] == "plant/north/p/poison"
+
+
+def test_tls_with_user_and_password(
+    broker: Mosquitto, site: Site, tmp_path: Path, settings: Settings
+) -> None:
+    certificate, key = self_signed(tmp_path)
+    passwords = tmp_path / "passwords"
+    subprocess.run(["mosquitto_passwd", "-c", "-b", passwords, "bridge", "secret"], check=True)
+    passwords.chmod(0o644)
+    secure = Mosquitto(
+        tmp_path, "allow_anonymous false", f"password_file {passwords}",
+        f"certfile {certificate}", f"keyfile {key}",
+    )  # fmt: skip
+    secure.start()
+    url = f"mqtts://127.0.0.1:{secure.port}"
+    settings.MQTT_USERNAME, settings.MQTT_PASSWORD = "bridge", "secret"
+    settings.MQTT_CA_FILE = str(certificate)
+    try:
+        with running(secure, site=site, **{**HOW, "url": url}):
+            device = Device(secure, ca_file=certificate, password="secret")
+            device.send("plant/north/p/t", reading(1))
+            until(Reading.objects.exists, what="the reading")
+            device.close()
+        settings.MQTT_PASSWORD = "wrong"
+        with (
+            pytest.raises(Refused, match="Not authorized"),
+            running(secure, site=site, **{**HOW, "url": url}),
+        ):
+            pass
+    finally:
+        secure.stop()
+
+
+def self_signed(directory: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 and its key."""
+    certificate, key = directory / "broker.pem", directory / "broker.key"
+    private = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+    now = datetime.now(UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(private.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(private, hashes.SHA256())
+    )
+    certificate.write_bytes(made.public_bytes(Encoding.PEM))
+    key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return certificate, key

@@ -150,3 +150,17 @@ def test_data_of_quality_of_service_0_is_stored_too(
         node.send("NDATA", edge.metric(Datatype.INT16, -7, name="Level"), qos=0)
         until(Reading.objects.exists, what="the reading")
     assert stored() == [-7.0]
+
+
+def test_data_that_waits_holds_up_others_no_longer_than_its_birth_may_take(
+    broker: Mosquitto, node: Node, site: Site, settings: Any
+) -> None:
+    settings.MQTT_RECEIVE_MAXIMUM, settings.MQTT_BIRTH_TIMEOUT_SECONDS = 4, 0.5
+    with running(broker, site=site, topics=["t/{sensor}"], **HOW) as one:
+        node.measure(5.0)
+        times = [f"2026-03-01T12:00:{n:02}Z" for n in range(40)]
+        node.device.send_all([("t/a", f'{{"value": 1, "time": "{time}"}}') for time in times])
+        until(lambda: Reading.objects.count() == 40, what="the readings")
+        until(lambda: one.bridge._tally._numbers["acknowledged"] == 41, what="the acks")
+        assert one.bridge._inbox.most <= 4
+    assert QuarantinedReading.objects.get().code == "birth_unknown"
