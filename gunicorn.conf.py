@@ -18,7 +18,7 @@ metrics = os.environ.setdefault(
 
 bind = f"{os.environ.get('WEB_HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = int(os.environ.get("WEB_THREADS", "4"))
+threads = int(os.environ.get("WEB_THREADS", "16"))
 worker_class = "gthread"
 # Each child builds its own pool and its own breaker; a preloaded one would be shared sockets.
 preload_app = False
@@ -27,9 +27,10 @@ control_socket_disable = True
 timeout = 60
 graceful_timeout = 20
 keepalive = 30
-# A slow leak in a library ends with the child; the jitter keeps children from leaving together.
-max_requests = 20_000
-max_requests_jitter = 2_000
+# A slow leak in a library ends with the child; the jitter keeps children from leaving together. A
+# busy process serves hundreds of requests a second, and is away for a moment while it is replaced.
+max_requests = int(os.environ.get("WEB_MAX_REQUESTS", "1000000"))
+max_requests_jitter = max_requests // 10
 accesslog = os.environ.get("WEB_ACCESS_LOG") or None
 # Heartbeats are files; in memory they never wait for a busy disk.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108

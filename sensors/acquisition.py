@@ -11,7 +11,7 @@ import numpy as np
 from django.db import transaction
 
 from sensors import directory, minutes, profiles, quality, rejections, statements, store
-from sensors.counters import count_readings
+from sensors.counters import count_batch
 from sensors.directory import Directory
 from sensors.formats import Batch, BoolArray
 from sensors.models import IngestKey, ScoringNote, Site
@@ -94,18 +94,16 @@ def ingest(
     was written.
     """
 
-    def work() -> Receipt:
+    def work() -> tuple[Receipt, list[Rejection]]:
         offer = _offer(batch, site, key, now, backfill)
         beside = _Beside(offer.refused if keep_rejected else [], site, key, source, now, promise)
         try:
-            return _write(offer, beside, expect_new=True)
+            return _write(offer, beside, expect_new=True), offer.refused
         except store.Duplicates:
-            return _write(offer, beside, expect_new=False)
+            return _write(offer, beside, expect_new=False), offer.refused
 
-    receipt = store.breaker.call(work, on=store.AWAY)
-    count_readings(
-        accepted=receipt.accepted, duplicates=receipt.duplicates, quarantined=receipt.quarantined
-    )
+    receipt, refused = store.breaker.call(work, on=store.AWAY)
+    count_batch(accepted=receipt.accepted, duplicates=receipt.duplicates, refused=refused)
     return receipt
 
 

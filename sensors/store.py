@@ -49,7 +49,7 @@ PASSING = (
 _PAUSE_S = 0.02
 
 AWAY: tuple[type[Exception], ...] = (OperationalError, InterfaceError)
-breaker = Breaker("store")
+breaker = Breaker("store", cool_down_s=5)
 
 _COLUMNS = "sensor_id, time, value, quality, flags"
 # Up to so many rows one INSERT is quicker than a savepoint and COPY.

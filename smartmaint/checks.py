@@ -28,7 +28,10 @@ POSITIVE = (
     "INGEST_MAX_BACKLOG",
     "INGEST_KEY_RATE_PER_SECOND",
     "INGEST_KEY_BURST",
+    "INGEST_GLOBAL_BURST",
+    "INGEST_MAX_IN_FLIGHT",
 )
+NOT_NEGATIVE = ("INGEST_GLOBAL_RATE_PER_SECOND", "INGEST_MAX_WAITING", "INGEST_MAX_WAIT_SECONDS")
 LOOPBACK = {"", "localhost", "127.0.0.1", "::1"}
 
 
@@ -208,13 +211,14 @@ def redis_address(**_: object) -> list[CheckMessage]:
 @register
 def acquisition_limits(**_: object) -> list[CheckMessage]:
     wrong = [name for name in POSITIVE if getattr(settings, name) <= 0]
+    wrong += [name for name in NOT_NEGATIVE if getattr(settings, name) < 0]
     if not 0 <= settings.QUALITY_THRESHOLD <= 1:
         wrong.append("QUALITY_THRESHOLD")
     if not wrong:
         return []
     return [
         Error(
-            f"Not positive, or not between 0 and 1: {', '.join(wrong)}.",
+            f"Not positive, negative, or not between 0 and 1: {', '.join(wrong)}.",
             hint="See .env.example for the meaning and default of each.",
             id="smartmaint.E010",
         )

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from sensors import limits
 from smartmaint import probes
 from smartmaint.api import error_body
 from smartmaint.lib import breaker
@@ -49,6 +50,13 @@ def readyz(_request: HttpRequest) -> JsonResponse:
         "breakers": breakers,
         # While Redis is away each web process counts a key's requests by itself.
         "limiter": "shared" if is_limited_together else "per process",
+        # Of the web process that answered.
+        "ingest": {
+            "in_flight": limits.turnstile.inside,
+            "waiting": limits.turnstile.waiting,
+            "room": limits.turnstile.room,
+            "backlog_full": store.ok and limits.backlog.is_full(),
+        },
     }
     return JsonResponse(body, status=HTTPStatus.OK if store.ok else HTTPStatus.SERVICE_UNAVAILABLE)
 

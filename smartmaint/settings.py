@@ -53,6 +53,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "sensors.api.gate.IngestGate",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -196,6 +197,11 @@ INGEST_MAX_READINGS = env.int("INGEST_MAX_READINGS", default=50_000)
 INGEST_MAX_BACKLOG = env.int("INGEST_MAX_BACKLOG", default=100_000)
 INGEST_KEY_RATE_PER_SECOND = env.float("INGEST_KEY_RATE_PER_SECOND", default=50.0)
 INGEST_KEY_BURST = env.int("INGEST_KEY_BURST", default=200)
+INGEST_GLOBAL_RATE_PER_SECOND = env.float("INGEST_GLOBAL_RATE_PER_SECOND", default=0.0)
+INGEST_GLOBAL_BURST = env.int("INGEST_GLOBAL_BURST", default=1000)
+INGEST_MAX_IN_FLIGHT = env.int("INGEST_MAX_IN_FLIGHT", default=4)
+INGEST_MAX_WAITING = env.int("INGEST_MAX_WAITING", default=8)
+INGEST_MAX_WAIT_SECONDS = env.float("INGEST_MAX_WAIT_SECONDS", default=0.5)
 QUARANTINE_RETENTION_DAYS = env.int("QUARANTINE_RETENTION_DAYS", default=90)
 # The body limit above is checked while reading; Django's own, lower one would answer first.
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BODY_BYTES + 1024

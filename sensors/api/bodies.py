@@ -11,6 +11,7 @@ from django.http import HttpRequest, UnreadablePostError
 from gunicorn.http.body import Body
 from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 
+from sensors.counters import BYTES
 from smartmaint.api import TooLarge
 
 _CHUNK = 64 * 2**10
@@ -67,6 +68,7 @@ def _received(request: HttpRequest) -> Iterator[bytes]:
     except (UnreadablePostError, OSError) as error:
         raise ParseError("The body ended early.", "body_incomplete") from error
     # What came of a body that was cut off may look like a whole one, its last number cut short.
+    BYTES.inc(length)
     if length < int(request.headers.get("Content-Length") or 0):
         raise ParseError("The body ended early.", "body_incomplete")
 

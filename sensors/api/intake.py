@@ -20,6 +20,8 @@ def hold_back(key: IngestKey) -> None:
     """Refuse before anything is read or written: 429 or 503."""
     if wait := limits.seconds_to_wait(key):
         raise Throttled(wait)
+    if wait := limits.seconds_to_wait_for_all():
+        raise Unavailable("All devices together send too often.", "global_rate", wait=wait)
     if limits.backlog.is_full():
         raise Unavailable(
             "Scoring is far behind; nothing was written.", "backlog", wait=limits.BACKLOG_RETRY_S

@@ -75,6 +75,7 @@ def of_failure(api: type[V1 | V2], failure: Failure) -> Response:
     answer = api.error(failure.status, failure.body["error"]["message"])
     for name, text in failure.headers.items():
         answer[name] = text
+    answer.error_code = failure.code  # type: ignore[attr-defined]  # read by who counts answers
     return answer
 
 
