@@ -22,6 +22,8 @@ from anomalies.scoring import RUNGS, DetectionPolicy, Limits, Stretch, ranges, s
 from mlops import features
 from mlops.detectors.base import Detector
 from mlops.detectors.fitted import CANDIDATES, candidate
+from mlops.detectors.streaming.alarm import Alarm as StreamAlarm
+from mlops.detectors.streaming.core import Core
 from sensors.generator import RANGES, Fleet, Stream, generate
 from sensors.kinds import kind_named
 from sensors.series import Series
@@ -29,8 +31,8 @@ from sensors.series import Series
 UNTIL = np.datetime64("2026-05-04T00:00", "us")
 KEPT_SEEDS = range(1, 21)
 SETTLED_ROWS = 144  # as mlops.datasets has it, which needs Django
-# A candidate for champion, or the rung that serves without one.
-JUDGES = (*CANDIDATES, "local", "statistical")
+# A candidate for champion, the rung that serves without one, or what judges files.
+JUDGES = (*CANDIDATES, "local", "statistical", "core")
 FIT_SHARE = 2 / 3
 
 
@@ -64,6 +66,9 @@ def evaluation_of(fleet: Fleet, judge: str) -> Evaluation:
 
 
 def _alarms(streams: list[Stream], judge: str) -> Iterator[Alarm]:
+    if judge == "core":
+        yield from (alarm for stream in streams for alarm in _of_core(stream))
+        return
     champion = champion_of(streams, judge) if judge in CANDIDATES else None
     policy = DetectionPolicy()
     if judge == "statistical":
@@ -74,6 +79,15 @@ def _alarms(streams: list[Stream], judge: str) -> Iterator[Alarm]:
         for found in ranges(result.scores, policy):
             given_by = RUNGS[result.rungs[found.peak]]
             yield Alarm(stream.sensor, times[found.start], times[found.end], given_by)
+
+
+def _of_core(stream: Stream) -> Iterator[Alarm]:
+    """The history warms up, and is not judged."""
+    times, values = stream.in_event_order()
+    core = Core(StreamAlarm(warmup=stream.history))
+    _, judged = core.fold(core.start(), times, values)
+    for found in ranges(judged.scores, DetectionPolicy()):
+        yield Alarm(stream.sensor, times[found.start], times[found.end], core.name)
 
 
 def _stretch(stream: Stream) -> Stretch:

@@ -17,6 +17,7 @@ from anomalies import detection, regions
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly, AnomalyRevision
 from anomalies.scoring import Stretch, context_rows, score_stretches
+from bench import folds
 from bench.demo_quality import champion_of
 from bench.place import settle
 from bench.readings import SEED, UNTIL, healthy, stored, ten_minutes_apart
@@ -66,6 +67,7 @@ class Rung:
 def run(report: Report, *, fast: bool) -> None:
     champions = {kind: _champion(kind) for kind in RANGES}
     report.step(f"{len(champions)} champions fitted")
+    folds.run(report, fast=fast)
     champion, local = Rung("champion", champions), Rung("local")
     fleet = _backlog(1_000 if fast else 2_000)
     # The local rung fits a model every six hours of readings: some sensors stand for all.

@@ -1,0 +1,204 @@
+"""Detection on every labelled data set that lies below a folder, beside published figures.
+
+    python bench/quality.py                 # ../shared/data; ARGS: --data DIR --out FILE
+
+Runs what `manage.py backtest` runs, with its one configuration and its one threshold, and writes
+the tables to docs/QUALITY.md. Needs no server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT.parent / "shared" / "data"
+PAGE = ROOT / "docs" / "QUALITY.md"
+SEEDS = range(101, 105)
+
+HEAD = """\
+# How good detection is
+
+Written by `python bench/quality.py`. All figures are those of `manage.py backtest`: one
+configuration for every stream, one threshold (a score of 0.5), scores that see only the past, and
+nothing known of a stream but how many rows it has to warm up. What each data set was used for in
+development is said with it.
+"""
+
+USED = """\
+## What development saw
+
+The labels of all of the files with windows were seen. The views and their calibration were
+written down first and judged on every other file; the rest was looked at when a first combination
+was fixed. That one had gained on the files it was judged on and lost on the others (two views
+that alarmed alone at a third of the rate), so the shares, the voices and the level of the
+threshold were settled on both halves, in eight looks. The constant that relates the mean of views
+to a single view was taken from unlabelled streams. Neighbouring configurations (half, less or
+more for the value; a view left out or added) score 69.8 to 74.5 by best threshold on the same
+files, and value novelty alone 71.3: that range, rather than the figure above, is what to expect
+of other files.
+
+What was tried and left out, since it cost more on the windows, or in false alarms, than it found of
+injected faults: runs of equal values, novelty of the standard deviation of 12 to 96 readings, of
+differences, of autoregressive residuals, of z-normalised subsequences, and tails extrapolated
+beyond the largest distance of the past. The core judges neither gaps nor clocks, and finds stuck
+values and faults within the usual range late or not at all; the ladder's rungs do.
+"""
+
+
+def main() -> None:
+    options = _options()
+    sys.path.insert(0, str(ROOT))  # a script finds its own directory only
+    begun = time.perf_counter()
+    parts = [HEAD]
+    for section in (_windows, _experiments, _run_to_failure, _generated):
+        text = "\n".join(section(options.data))
+        print(text, flush=True)
+        parts.append(text)
+    parts.append(USED)
+    options.out.write_text("\n".join(parts).rstrip() + "\n")
+    print(f"{options.out}, {time.perf_counter() - begun:.0f} s")
+
+
+def _windows(data: Path) -> Iterator[str]:
+    """Numenta's benchmark: labelled windows, and a reward for being early."""
+    from bench.labelled import Windows
+    from mlops.detectors.base import ALARM_LEVEL
+    from mlops.windows_score import PROFILES, best_score, score_at
+
+    folder = data / "nab"
+    if not (folder / "windows.json").exists():
+        yield _absent("Labelled windows", folder)
+        return
+    labelled = Windows(folder)
+    rows = sum(map(len, labelled.tables.values()))
+    yield "## Labelled windows (NAB)\n"
+    yield f"{len(labelled.tables)} files, {rows:,} rows, {labelled.count} windows. Score as in"
+    yield "Lavin & Ahmad (2015): 100 is an alarm at the first row of every window and no other."
+    yield "The best threshold is found on the labels and is an upper bound; the published figures"
+    yield "are such bounds, computed here from the scores those detectors gave to the same files."
+    yield "Development saw these labels: see the end of this page.\n"
+    yield "| | " + " | ".join(profile.name for profile in PROFILES) + " |"
+    yield "|---|---|---|---|"
+
+    told, untold = labelled.judged(), labelled.judged(tell_warmup=False)
+    for name, streams in (("", told), (", warm-up not told", untold)):
+        shipped = (score_at(streams, ALARM_LEVEL, profile) for profile in PROFILES)
+        yield _row(f"**smartmaint{name}, shipped threshold**", shipped)
+        best = (best_score(streams, profile)[0] for profile in PROFILES)
+        yield _row(f"smartmaint{name}, best threshold", best)
+    for name, streams in labelled.published():
+        yield _row(
+            f"{name}, best threshold", (best_score(streams, profile)[0] for profile in PROFILES)
+        )
+    yield ""
+
+
+def _row(name: str, figures: Iterator[float]) -> str:
+    return f"| {name} | " + " | ".join(f"{figure:.1f}" for figure in figures) + " |"
+
+
+def _absent(title: str, folder: Path) -> str:
+    print(f"{title}: there is no {folder}, left out", file=sys.stderr)
+    return f"## {title}\n\nNot measured: the data was not there.\n"
+
+
+def _experiments(data: Path) -> Iterator[str]:
+    """A machine's sensors together, rows labelled one by one."""
+    from bench.labelled import ASSET_WARMUP, experiments, pointwise
+    from mlops.detectors.base import ALARM_LEVEL
+
+    folder = data / "skab"
+    if not folder.exists():
+        yield _absent("Experiments on one machine", folder)
+        return
+    found = list(experiments(folder))
+    scores, label = (np.concatenate(each) for each in zip(*found, strict=True))
+    ours, all_of_it = (pointwise(scores, label, level) for level in (ALARM_LEVEL, -1.0))
+    yield "## Experiments on one machine (SKAB)\n"
+    yield f"{len(found)} experiments with eight sensors, the first {ASSET_WARMUP} rows of each to"
+    yield "warm up, the rest judged row by row, shipped threshold. Published figures are for all 34"
+    yield "experiments and smooth with later rows.\n"
+    yield "| | F1 | false alarms % | missed % |"
+    yield "|---|---|---|---|"
+    for name, one in (("**smartmaint**", ours), ("every row flagged", all_of_it)):
+        shares = f"{100 * one.false_share:.1f} | {100 * one.missed_share:.1f}"
+        yield f"| {name} | {one.f1:.3f} | {shares} |"
+    yield "| Conv-AE, published | 0.78 | 13.6 | 28.0 |"
+    yield "| MSET, published | 0.78 | 39.7 | 14.1 |\n"
+
+
+def _run_to_failure(data: Path) -> Iterator[str]:
+    """Bearings until one fails: how long before, and what was said while all were well."""
+    from anomalies import tables
+    from anomalies.backtest import scores_of
+    from mlops.detectors.base import ALARM_LEVEL
+
+    path = data / "ims_bearing" / "test2_mean_abs.csv.gz"
+    if not path.exists():
+        yield _absent("Run to failure", path)
+        return
+    table = tables.read(path)
+    rows, names = len(table), list(table.values)
+    yield "## Run to failure (IMS test 2)\n"
+    yield "Mean absolute vibration of four bearings every ten minutes; bearing 1 fails at the end."
+    yield f"The first 15 % of the rows warm up. {rows} rows.\n"
+    yield "| | hours before the end of the first alarm in the second half | alarms at 15 to 50 % |"
+    yield "|---|---|---|"
+    hours = (table.times[-1] - table.times) / np.timedelta64(1, "h")
+    half, warmup = rows // 2, int(0.15 * rows)
+    each = {name: {name: table.values[name]} for name in names} | {
+        "all, as one asset": table.values
+    }
+    for name, values in each.items():
+        one = tables.Table(",", (), table.cells, table.times, values, (), ())
+        alarms = np.flatnonzero(scores_of(one, warmup=warmup) >= ALARM_LEVEL)
+        late = alarms[alarms >= half]
+        first = f"{hours[late[0]]:.0f}" if len(late) else "none"
+        yield f"| {name} | {first} | {int((alarms < half).sum())} |"
+    yield ""
+
+
+def _generated(_data: Path) -> Iterator[str]:
+    """Injected faults, by sort: the core alone beside the rungs of the ladder."""
+    _without_servers()
+    from bench.demo_quality import UNTIL, evaluation_of
+    from sensors.generator import generate
+
+    yield "## Injected faults\n"
+    yield f"Generated fleets of seeds {SEEDS[0]} to {SEEDS[-1]}, which development saw; the faults"
+    yield "of the held-back period. `core` is what judges files, alone.\n"
+    yield "| | recall | precision |"
+    yield "|---|---|---|"
+    fleets = [generate(seed, UNTIL) for seed in SEEDS]
+    for judge in ("core", "statistical", "local"):
+        scores = [evaluation_of(fleet, judge).overall() for fleet in fleets]
+        recall, precision = (
+            np.mean([getattr(score, name) for score in scores]) for name in ("recall", "precision")
+        )
+        yield f"| {judge} | {recall:.3f} | {precision:.3f} |"
+    yield ""
+
+
+def _without_servers() -> None:
+    """Settings name servers; nothing here asks one."""
+    os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
+    os.environ.setdefault("DATABASE_URL", "postgresql://no-server.invalid/none")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=DATA, help=f"default {DATA}")
+    parser.add_argument("--out", type=Path, default=PAGE, help=f"default {PAGE}")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
