@@ -122,3 +122,7 @@ def _check(made: Plan) -> None:
         )
     if made.batch_size < 1 or made.batch_timeout_s <= 0:
         raise OptionError("batch size and batch timeout are positive")
+    if made.birth_timeout_s <= 0 or made.rebirth_interval_s <= 0:
+        raise OptionError(
+            "MQTT_BIRTH_TIMEOUT_SECONDS and MQTT_REBIRTH_INTERVAL_SECONDS are positive"
+        )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sensors.mqtt.sparkplug import Datatype, PayloadMessage
+from sensors.mqtt.sparkplug import Datatype
+from sensors.mqtt.wire import PayloadMessage
 
 MS = 1_772_366_400_000  # 2026-03-01T12:00:00Z
 _FIELDS = {

@@ -13,13 +13,13 @@ from sensors.mqtt.sparkplug import (
     Datatype,
     Metric,
     Payload,
-    PayloadMessage,
     SparkplugError,
     Verb,
     decode,
     number,
     read_topic,
 )
+from sensors.mqtt.wire import PayloadMessage
 from tests.sensors.mqtt import edge
 
 _INTEGERS = {
