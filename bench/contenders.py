@@ -41,6 +41,12 @@ def ours(wire: Wire, key: str) -> Iterator[Contender]:
 
         yield Contender(name, wire, ready)
 
+    def lines(sent: Sent) -> bytes:
+        path = "/api/v2/write?precision=ms"
+        return request(path, sent.as_lines(), Authorization=f"Token {key}")
+
+    yield Contender("line protocol", wire, lines, status=204)
+
 
 def naive(wire: Wire, key: str) -> Contender:
     def ready(sent: Sent) -> bytes:

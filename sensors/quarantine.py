@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
 from sensors import acquisition
-from sensors.formats import from_json
+from sensors.formats import Template, batch_of, parse_json, read_again
 from sensors.models import QuarantinedReading
 
 REPLAY_CHUNK = 5000
@@ -50,7 +51,8 @@ def _origin(row: QuarantinedReading) -> tuple[int, int, str]:
 
 
 def _replay_together(rows: list[QuarantinedReading], now: datetime) -> acquisition.Receipt:
-    batch = from_json(f"[{','.join(row.payload for row in rows)}]".encode())
+    readings, origins = _readings_of(rows)
+    batch = batch_of(readings)
     with transaction.atomic():
         receipt = acquisition.ingest(
             batch,
@@ -61,7 +63,21 @@ def _replay_together(rows: list[QuarantinedReading], now: datetime) -> acquisiti
             backfill=True,
             keep_rejected=False,
         )
-        failed = {error.index for error in receipt.errors}
+        failed = {origins[error.index] for error in receipt.errors}
         done = [row.pk for place, row in enumerate(rows) if place not in failed]
         QuarantinedReading.objects.filter(pk__in=done).update(replayed_at=now)
     return receipt
+
+
+def _readings_of(rows: list[QuarantinedReading]) -> tuple[list[Any], list[int]]:
+    """What to try again, and of each the place of its row: a line may be several readings."""
+    key = rows[0].key
+    readings: list[Any] = []
+    origins: list[int] = []
+    for place, kept in enumerate(parse_json(f"[{','.join(row.payload for row in rows)}]".encode())):
+        found = [kept]
+        if key and isinstance(kept, dict) and "line" in kept and "sensor" not in kept:
+            found = read_again(kept, Template.parse(key.line_template)) or found
+        readings += found
+        origins += [place] * len(found)
+    return readings, origins

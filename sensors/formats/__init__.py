@@ -12,7 +12,7 @@ from sensors.formats.batch import (
 )
 from sensors.formats.csv import from_csv
 from sensors.formats.json import from_json, parse_json
-from sensors.formats.line_protocol import LineBatch, from_line_protocol
+from sensors.formats.line_protocol import LineBatch, from_line_protocol, read_again
 from sensors.formats.line_sensors import Dialect
 from sensors.formats.line_template import DEFAULT_TEMPLATE, Template
 from sensors.formats.ndjson import from_ndjson
@@ -37,4 +37,5 @@ __all__ = [
     "from_line_protocol",
     "from_ndjson",
     "parse_json",
+    "read_again",
 ]

@@ -26,14 +26,14 @@ _FLOAT = r"^-?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$"
 _LONGEST_BOOLEAN = 5
 
 
-def _classes() -> NDArray[np.uint8]:
-    """Which of the marks above each byte is, shape (256,)."""
+def _classes() -> bytes:
+    """Which of the marks above each byte is."""
     classes = np.zeros(256, np.uint8)
     classes[:32] = classes[127] = _ODD
     for mark, kind in ((b'"\\#', _ODD), (b" ", _SPACE), (b"=", _EQUALS), (b",", _COMMA)):
         classes[list(mark)] = kind
     classes[ord("\n")] = _BREAK
-    return classes
+    return classes.tobytes()
 
 
 def _are(characters: bytes) -> BoolArray:
@@ -64,9 +64,10 @@ class Lines:
     line_of: IntArray
 
     @classmethod
-    def of(cls, block: NDArray[np.uint8]) -> Lines:
-        classes = _CLASS_OF[block]
-        marks = np.flatnonzero(classes)
+    def of(cls, text: bytes) -> Lines:
+        block = np.frombuffer(text, np.uint8)
+        classes = np.frombuffer(text.translate(_CLASS_OF), np.uint8)
+        marks = np.flatnonzero(classes != 0)
         kinds = classes[marks]
         is_break = kinds == _BREAK
         breaks = marks[is_break]
@@ -112,10 +113,9 @@ def read_plain(lines: Lines, wanted: BoolArray) -> Plain:
     """The plain ones of the wanted lines. What is not in the answer has to be read otherwise."""
     is_plain, first, second = _parts(lines, wanted & ~lines.is_odd)
     fields = _Fields.of(lines, is_plain, first, second)
-    digits = _Digits.of(lines.block)
-    values, is_number = _numbers(lines.block, digits, fields)
+    values, is_number = _numbers(lines.block, fields)
     is_plain[fields.line[~is_number]] = False
-    times, is_time = _times(lines, digits, second, is_plain)
+    times, is_time = _times(lines, second, is_plain)
     is_plain &= is_time
     kept = is_plain[fields.line]
     fields, values = fields.take(kept), values[kept]
@@ -185,31 +185,25 @@ class _Fields:
         return _Fields(self.line[kept], self.name_at[kept], self.equals[kept], self.end[kept])
 
 
-@dataclass(frozen=True, slots=True)
-class _Digits:
-    """others[i]: how many of the first i characters of the block are no digits."""
+def _are_whole(texts: pa.Array, at_most: int) -> BoolArray:
+    """Whether each text is a whole number, of so many digits at most; it may have a minus.
 
-    block: NDArray[np.uint8]
-    others: NDArray[np.int32]
-
-    @classmethod
-    def of(cls, block: NDArray[np.uint8]) -> _Digits:
-        others = np.zeros(len(block) + 1, np.int32)
-        np.cumsum(~_IS_DIGIT[block], out=others[1:])
-        return cls(block, others)
-
-    def are_whole(self, starts: IntArray, ends: IntArray, at_most: int) -> BoolArray:
-        """Whether each text is a whole number, of so many digits at most; it may have a minus."""
-        is_negative = self.block[starts] == ord("-")
-        others = self.others[ends] - self.others[starts]
-        digits = ends - starts - is_negative
-        whole: BoolArray = (others == is_negative) & (digits > 0) & (digits <= at_most)
-        return whole
+    No text may be empty.
+    """
+    if not len(texts):
+        return np.zeros(0, bool)
+    _, bounds, characters = texts.buffers()
+    ends = np.frombuffer(bounds, np.int32)[: len(texts) + 1]
+    bytes_of = np.frombuffer(characters, np.uint8)[: ends[-1]]
+    is_negative = bytes_of[ends[:-1]] == ord("-")
+    # A count that runs over is one of a text that is too long anyway.
+    others = np.add.reduceat((~_IS_DIGIT[bytes_of]).view(np.uint8), ends[:-1])
+    digits = np.diff(ends) - is_negative
+    whole: BoolArray = (others == is_negative) & (digits > 0) & (digits <= at_most)
+    return whole
 
 
-def _numbers(
-    block: NDArray[np.uint8], digits: _Digits, fields: _Fields
-) -> tuple[FloatArray, BoolArray]:
+def _numbers(block: NDArray[np.uint8], fields: _Fields) -> tuple[FloatArray, BoolArray]:
     """The values as numbers, and which of them are such as a reading may have."""
     starts, ends = fields.equals + 1, fields.end
     last = block[ends - 1]
@@ -219,7 +213,7 @@ def _numbers(
     whole = is_good & is_whole
     if whole.any():
         is_unsigned_minus = (last == ord("u")) & (block[starts] == ord("-"))
-        is_good[whole] = digits.are_whole(starts[whole], ends[whole], _MAX_DIGITS)
+        is_good[whole] = _are_whole(_slices(block, starts[whole], ends[whole]), _MAX_DIGITS)
         is_good &= ~(is_whole & is_unsigned_minus)
     values = np.zeros(len(starts))
     values[is_good], is_good[is_good] = _floats(_slices(block, starts[is_good], ends[is_good]))
@@ -248,23 +242,20 @@ def _booleans(
     return values, ~np.isnan(values)
 
 
-def _times(
-    lines: Lines, digits: _Digits, second: IntArray, is_plain: BoolArray
-) -> tuple[IntArray, BoolArray]:
+def _times(lines: Lines, second: IntArray, is_plain: BoolArray) -> tuple[IntArray, BoolArray]:
     """Of each line: its time, and whether it is one, or there is none to be read."""
     times = np.zeros(len(second), np.int64)
     is_good = is_plain.copy()
     rows = np.flatnonzero(is_plain & (second < lines.ends))
-    starts, ends = second[rows] + 1, lines.ends[rows]
-    is_good[rows] = digits.are_whole(starts, ends, _MAX_DIGITS + 1)
-    kept = is_good[rows]
+    texts = _slices(lines.block, second[rows] + 1, lines.ends[rows])
+    is_whole = _are_whole(texts, _MAX_DIGITS + 1)
     try:
-        read = _slices(lines.block, starts[kept], ends[kept]).cast(pa.int64())
+        read = texts.filter(pa.array(is_whole)).cast(pa.int64())
     except pa.ArrowInvalid:  # one of 19 digits is past int64
-        kept &= ends - starts <= _MAX_DIGITS
-        is_good[rows] = kept
-        read = _slices(lines.block, starts[kept], ends[kept]).cast(pa.int64())
-    times[rows[kept]] = read.to_numpy(zero_copy_only=False)
+        is_whole = _are_whole(texts, _MAX_DIGITS)
+        read = texts.filter(pa.array(is_whole)).cast(pa.int64())
+    is_good[rows] = is_whole
+    times[rows[is_whole]] = read.to_numpy(zero_copy_only=False)
     return times, is_good
 
 

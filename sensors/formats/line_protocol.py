@@ -7,8 +7,11 @@ two readings of one sensor at one time.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import compress
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +28,7 @@ from sensors.formats.batch import (
 from sensors.formats.line_columns import Lines, Plain, read_plain
 from sensors.formats.line_grammar import LineError, Point, line_end, read_point
 from sensors.formats.line_sensors import NANOSECONDS, Dialect, Sensors
-from sensors.formats.line_template import Series
+from sensors.formats.line_template import Series, Template
 from sensors.rows import MAX_VALUE, Rejection, RowError, sensor_ref
 from sensors.series import FloatArray
 
@@ -100,7 +103,6 @@ class _Document:
     def __init__(self, body: bytes, dialect: Dialect, now: int, max_readings: int) -> None:
         self.body = body
         self.at, self.line = 0, 1
-        self._bytes = np.frombuffer(body, np.uint8)
         self._dialect, self._now, self._max = dialect, now, max_readings
         self._sensors = Sensors(dialect)
         self._rows = _Rows()
@@ -115,7 +117,7 @@ class _Document:
             stop = self._read_line(start, self.line)
             self._count(lines=1)
         else:
-            lines = Lines.of(self._bytes[start:stop])
+            lines = Lines.of(self.body[start:stop])
             wanted = lines.is_filled & ~lines.is_comment
             stop = max(stop, self._read_odd(lines, wanted))
             self._count(lines=int(wanted.sum()))
@@ -222,7 +224,8 @@ class _Document:
             return point
         problem = self._take(point, line)
         if problem is not None:
-            self._refuse(line, problem.code, str(problem), begin, point.end)
+            is_timed = point.time is not None
+            self._refuse(line, problem.code, str(problem), begin, point.end, is_timed=is_timed)
         return point.end
 
     def _take(self, point: Point, line: int) -> RowError | None:
@@ -257,10 +260,30 @@ class _Document:
         refused = Rejection(0, "validation", code.code, str(code), sensor_ref(row), ascii_json(row))
         self._refused.append((line, refused))
 
-    def _refuse(self, line: int, code: str, why: str, begin: int, end: int) -> None:
+    def _refuse(
+        self, line: int, code: str, why: str, begin: int, end: int, *, is_timed: bool = True
+    ) -> None:
         text = self.body[begin:end].removesuffix(b"\n").decode("utf-8", "surrogateescape")
+        kept = {"line": text, "precision": self._dialect.unit, "bucket": self._dialect.bucket}
+        if not is_timed:
+            kept["received"] = f"{np.datetime64(self._now, 'us')}Z"
+        payload = ascii_json({name: said for name, said in kept.items() if said})
         detail = f"unable to parse {_shown(text)}: {why}"
-        self._refused.append((line, Rejection(0, "validation", code, detail, "", ascii_json(text))))
+        self._refused.append((line, Rejection(0, "validation", code, detail, "", payload)))
+
+
+def read_again(kept: Mapping[str, Any], template: Template) -> list[dict[str, Any]]:
+    """The readings of a refused line, in the form of JSON's, by another template than it met.
+
+    kept: its payload. Empty when there are still none.
+    """
+    text, unit, bucket = (str(kept.get(name, "")) for name in ("line", "precision", "bucket"))
+    dialect = Dialect(template, unit if unit in NANOSECONDS else "ns", bucket)
+    now = iso8601.parse(str(kept.get("received", iso8601.EXAMPLE)))
+    batch = from_line_protocol(text.encode("utf-8", "surrogateescape"), dialect, now=now).batch
+    if batch.rejected:
+        return []
+    return [json.loads(batch.payload(row)) for row in range(len(batch.times))]
 
 
 def _in_use(sensors: Coded) -> Coded:

@@ -14,6 +14,7 @@ import requests
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -25,7 +26,7 @@ from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
 
-from sensors import limits, store
+from sensors import limits, quarantine, store
 from sensors.models import IngestKey, QuarantinedReading, Reading, Sensor
 from smartmaint.lib.breaker import Breaker
 from tests.factories import make_key, make_sensor, make_site
@@ -511,6 +512,27 @@ def test_a_key_has_its_own_template(url: str) -> None:
     missing = post(url, line, secret)
     assert (missing.status_code, missing.json()["code"]) == (400, "invalid")
     assert "bucket" in missing.json()["message"]
+
+
+def test_a_refused_line_is_accepted_after_its_template_was_mended(url: str) -> None:
+    key, secret = make_key(line_template="{tag:machine}.{field}")
+    body = f'm,host=a f=1,g=2,s="x" {SECONDS}\nm,host=b f=3\nm,host=c f=oops'
+    before = timezone.now()
+    assert post(url, body, secret, f"{V2}?precision=s").status_code == 400
+    rows = QuarantinedReading.objects.order_by("id")
+    assert quarantine.replay(rows, now=timezone.now()).accepted == 0
+
+    key.line_template = "{tag:host}.{field}"
+    key.save()
+    rows = QuarantinedReading.objects.order_by("id")
+    receipt = quarantine.replay(rows, now=timezone.now())
+    assert (receipt.accepted, receipt.quarantined) == (3, 1)
+    found = stored()
+    assert found["a.f"] == (TIME.replace(microsecond=0), 1.0)
+    assert found["a.g"][1] == 2.0
+    assert before <= found["b.f"][0] <= timezone.now()
+    waiting = QuarantinedReading.objects.get(replayed_at=None)
+    assert "oops" in waiting.payload
 
 
 def test_a_template_that_cannot_work_is_not_saved() -> None:

@@ -117,7 +117,10 @@ def test_what_is_no_value_costs_its_line_only(text: str) -> None:
         assert [value for _, _, value in rows(found)] == [1.0, 3.0]
         [rejected] = found.batch.rejected
         assert (rejected.code, found.lines[rejected.index]) == ("line_invalid", 2)
-        assert json.loads(rejected.payload) == f"m {odd}a={text} {NS}"
+        assert json.loads(rejected.payload) == {
+            "line": f"m {odd}a={text} {NS}",
+            "precision": "ns",
+        }
 
 
 @pytest.mark.parametrize(
