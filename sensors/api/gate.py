@@ -18,10 +18,15 @@ from sensors.counters import IN_FLIGHT, REFUSALS, SECONDS
 from smartmaint.api import STORE_AWAY_RETRY_S, error_body
 from smartmaint.lib.turnstile import Full
 
-PATHS = frozenset({"/api/v1/readings", "/api/v2/write", "/write"})
 RETRY_S = 1.0
 _REFUSED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-_BUSY = error_body("busy", "Too much is worked on at once; nothing was written. Try again later.")
+_SENTENCE = "Too much is worked on at once; nothing was written. Try again later."
+# Where readings come in, and what a refusal says there: clients of InfluxDB read InfluxDB's errors.
+PATHS = {
+    "/api/v1/readings": error_body("busy", _SENTENCE),
+    "/api/v2/write": {"code": "unavailable", "message": _SENTENCE},
+    "/write": {"error": _SENTENCE},
+}
 
 
 class IngestGate:
@@ -35,7 +40,7 @@ class IngestGate:
             with limits.turnstile.passing(), IN_FLIGHT.track_inprogress():
                 response = self._timed(request)
         except Full:
-            response = JsonResponse(_BUSY, status=HTTPStatus.SERVICE_UNAVAILABLE)
+            response = JsonResponse(PATHS[request.path_info], status=HTTPStatus.SERVICE_UNAVAILABLE)
             response["Retry-After"] = str(math.ceil(RETRY_S))
         if response.status_code in _REFUSED:
             _count_refusal(response)

@@ -29,6 +29,7 @@ from influxdb_client.rest import ApiException
 from sensors import limits, quarantine, store
 from sensors.models import IngestKey, QuarantinedReading, Reading, Sensor
 from smartmaint.lib.breaker import Breaker
+from smartmaint.lib.turnstile import Turnstile
 from tests.factories import make_key, make_sensor, make_site
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -460,6 +461,18 @@ def test_past_its_rate_a_key_is_told_to_wait(url: str) -> None:
     assert v1.status_code == 503
     for answer in (v2, v1):
         assert 1 <= int(answer.headers["Retry-After"]) <= 10
+
+
+@pytest.mark.parametrize(("path", "where"), [(V2, "message"), (V1, "error")])
+def test_a_client_that_is_one_too_many_reads_why(
+    url: str, secret: str, monkeypatch: pytest.MonkeyPatch, path: str, where: str
+) -> None:
+    monkeypatch.setattr(limits, "turnstile", Turnstile(inside=1, waiting=0, patience_s=0))
+    with limits.turnstile.passing():
+        answer = post(url, "m f=1 1000", secret, path)
+    assert answer.status_code == 503
+    assert "at once" in answer.json()[where]
+    assert int(answer.headers["Retry-After"]) >= 1
 
 
 def test_a_key_that_may_only_read_is_403(url: str) -> None:
