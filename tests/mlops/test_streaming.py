@@ -14,6 +14,7 @@ from mlops.detectors.streaming.alarm import ROWS_A_WARMUP, Alarm, score_of
 from mlops.detectors.streaming.asset import EachSensor
 from mlops.detectors.streaming.contract import State, dumped, loaded
 from mlops.detectors.streaming.core import Core, Judged
+from sensors.generator import normal
 
 START = np.datetime64("2026-01-01T00:00", "us")
 STEP = np.timedelta64(600, "s")
@@ -221,3 +222,49 @@ def test_a_reading_costs_the_same_after_a_long_history():
     early = best_seconds(lambda: core.fold(young, times_of(5_000), new))
     late = best_seconds(lambda: core.fold(old, times_of(5_000), new))
     assert late < 3 * early
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_the_parts_of_a_score_sum_to_one(name: str):
+    detector = DETECTORS[name]()
+    judged = whole(detector, values_for(name, 900))
+    parts = detector.contributions(judged)
+    assert parts.shape == (900, len(detector.features_))
+    assert (parts >= 0).all()
+    np.testing.assert_allclose(parts.sum(axis=1), 1.0)
+
+
+def test_a_jump_between_usual_values_is_owed_to_the_step_and_a_new_value_to_the_value():
+    values = 50 + 10 * np.sin(np.arange(4_000) * 2 * np.pi / 144)
+    values += np.random.default_rng(0).normal(0, 0.3, 4_000)
+    values[2_500], values[3_500] = 100.0 - values[2_500] + 1, 500.0
+    core = Core()
+    judged = whole(core, values)
+    first = core.features_
+    owed_to = [first[part] for part in core.contributions(judged).argmax(axis=1)]
+    assert owed_to[3_500] == "value"
+    assert owed_to[2_500] in {"step", "shape"}
+
+
+def test_the_sensor_that_moved_has_the_whole_of_an_assets_score():
+    values = np.random.default_rng(0).normal(size=(900, 2))
+    values[800, 1] = 40.0
+    detector = EachSensor(("a", "b"))
+    parts = detector.contributions(whole(detector, values))[800]
+    owed_to = {name for name, part in zip(detector.features_, parts, strict=True) if part > 0}
+    assert {name.partition(".")[0] for name in owed_to} == {"b"}
+
+
+def test_after_years_a_fault_is_still_found_and_memory_no_longer_coarsens():
+    """Two years, a reading every ten minutes: what was learnt does not blind the detector."""
+    rows = 105_000
+    times = times_of(rows + 10)
+    values = normal("vibration", times, np.random.default_rng(101))
+    core = Core()
+    half, _ = core.fold(core.start(), times[: rows // 2], values[: rows // 2])
+    state, later = core.fold(half, times[rows // 2 : rows], values[rows // 2 : rows])
+    coarse = [each["views.shape.past.points.resolution"][0] for each in (half, state)]
+    assert coarse[1] <= 2 * coarse[0]
+    assert later.alarms.sum() <= ROWS_A_WARMUP * len(later.scores) / 600
+    values[rows] = values.max() + np.ptp(values) / 2
+    assert core.fold(state, times[rows:], values[rows:])[1].alarms[0]

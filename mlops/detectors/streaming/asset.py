@@ -47,3 +47,15 @@ class EachSensor:
         scores = np.zeros(len(values))
         scores[is_known] = self.alarm.scores(part("alarm", state), shared[is_known])
         return state, Judged(scores, np.concatenate(each, axis=1))
+
+    def contributions(self, judged: Judged) -> FloatArray:
+        """As of Core: all of it is owed to the sensor that speaks for the row."""
+        each = np.split(judged.rarities, len(self.sensors), axis=1)
+        speaker = np.argmax([self.views.combined(rarities) for rarities in each], axis=0)
+        return np.concatenate(
+            [
+                self.views.contributions(rarities) * (speaker == number)[:, np.newaxis]
+                for number, rarities in enumerate(each)
+            ],
+            axis=1,
+        )

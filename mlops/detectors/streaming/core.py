@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.detectors.base import ALARM_LEVEL
+from mlops.detectors.base import ALARM_LEVEL, normalised
 from mlops.detectors.streaming import rarity
 from mlops.detectors.streaming.alarm import Alarm
 from mlops.detectors.streaming.contract import Fold, Readings, State, copied, part, prefixed
@@ -103,14 +103,26 @@ class Views:
         of the views, so that a row does not depend on those beside it.
         Source: Vovk & Wang (2020), Combining p-values via averaging.
         """
-        columns = list(zip(self.views, rarities.T, strict=True))
-        combined = np.full(len(rarities), AGREEMENT)
-        for view, column in columns:
-            combined = combined + view.voice * column
-        for view, column in columns:
-            if view.alone:
-                combined = np.maximum(combined, column + np.log10(view.alone))
-        return combined
+        return np.maximum(self._agreed(rarities), self._alone(rarities).max(axis=1))
+
+    def contributions(self, rarities: FloatArray) -> FloatArray:
+        """Shape (n, k), each row sums to 1: which views the combined rarity is owed to."""
+        voices = np.array([view.voice for view in self.views])
+        alone = self._alone(rarities)
+        loudest = np.arange(len(self.views)) == alone.argmax(axis=1)[:, np.newaxis]
+        by_one = alone.max(axis=1) > self._agreed(rarities)
+        return np.where(by_one[:, np.newaxis], loudest, normalised(rarities * voices))
+
+    def _agreed(self, rarities: FloatArray) -> FloatArray:
+        agreed = np.full(len(rarities), AGREEMENT)
+        for view, column in zip(self.views, rarities.T, strict=True):
+            agreed = agreed + view.voice * column
+        return agreed
+
+    def _alone(self, rarities: FloatArray) -> FloatArray:
+        """What each view says alone, less what its share costs; -inf for views without one."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(rarities + np.log10([view.alone for view in self.views]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +160,7 @@ class Core:
         known = self.views.combined(rarities[is_known])
         scores[is_known] = self.alarm.scores(part("alarm", state), known)
         return state, Judged(scores, rarities)
+
+    def contributions(self, judged: Judged) -> FloatArray:
+        """Shape (n, k), each row sums to 1: which of features_ a row's score is owed to."""
+        return self.views.contributions(judged.rarities)
