@@ -360,6 +360,36 @@ class MqttArrival(models.Model):
         return f"{self.session} {self.number}"
 
 
+class FileIngest(models.Model):
+    """How far `manage.py ingest` has come with a file; written with the readings of each batch."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="files")
+    digest = models.BinaryField(
+        max_length=32, help_text="SHA-256 of name, size, both ends of the file and its layout."
+    )
+    name = models.CharField(max_length=255)
+    size = models.BigIntegerField(help_text="Bytes.")
+    position = models.BigIntegerField(
+        default=0, help_text="Bytes of text, of a Parquet file rows, that are done."
+    )
+    rows = models.BigIntegerField(default=0)
+    lines = models.BigIntegerField(default=0)
+    accepted = models.BigIntegerField(default=0)
+    duplicates = models.BigIntegerField(default=0)
+    quarantined = models.BigIntegerField(default=0)
+    started_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["site", "digest"], name="file_ingested_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ScoringNote(models.Model):
     """A durable note, written with the readings: this sensor needs scoring from `since` on.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from sensors.formats.objects import Unreadable
 
 DELIMITERS = (",", ";", "\t")
 NUMERIC = ("value", "quality")
-_TYPES = {name: pa.dictionary(pa.int32(), pa.string()) for name in ("sensor", "kind", "unit")} | {
+TYPES = {name: pa.dictionary(pa.int32(), pa.string()) for name in ("sensor", "kind", "unit")} | {
     "time": pa.string(),
     **dict.fromkeys(NUMERIC, pa.float64()),
 }
@@ -41,13 +41,16 @@ _BREAKS = np.frombuffer(b"\r\n", np.uint8)
 class Sheet:
     """Rows of a CSV and the names of their columns; the header is not among the rows.
 
-    first_line: number of the line that `rows` begins on.
+    first_line: number of the line that `rows` begins on. missing: texts that mean an empty cell.
+    decimal: the mark in numbers.
     """
 
     names: tuple[str, ...]
     rows: bytes
     delimiter: str = ","
     first_line: int = 2
+    missing: tuple[str, ...] = ("",)
+    decimal: str = "."
 
     def columns(self, types: Mapping[str, pa.DataType]) -> arrow.Columns | None:
         """The columns named in `types`, an empty cell as null; None when a row does not fit."""
@@ -87,9 +90,10 @@ class Sheet:
             convert_options=pa.csv.ConvertOptions(
                 column_types=types,
                 include_columns=list(types),
-                null_values=[""],
+                null_values=list(self.missing),
                 strings_can_be_null=True,
                 check_utf8=False,
+                decimal_point=self.decimal,
             ),
         )
 
@@ -112,7 +116,7 @@ def from_csv(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
     def readings() -> list[Any]:
         return [reading_of(row) for row in sheet.cells()]
 
-    columns = sheet.columns({name: of for name, of in _TYPES.items() if name in sheet.names})
+    columns = sheet.columns({name: of for name, of in TYPES.items() if name in sheet.names})
     batch = None if columns is None else arrow.batch_of(columns, arrow.later(readings))
     return batch or objects.batch_of(readings())
 
@@ -167,19 +171,26 @@ def require_quotes(sheet: Sheet) -> None:
         )
 
 
-def reading_of(row: dict[str, str] | Unreadable) -> dict[str, Any] | Unreadable:
+def reading_of(
+    row: dict[str, str] | Unreadable, numeric: Container[str] = NUMERIC, decimal: str = "."
+) -> dict[str, Any] | Unreadable:
     """The row as JSON would hold it: what should be numbers and can be, as numbers."""
     if isinstance(row, Unreadable):
         return row
-    return {name: number_of(cell) if name in NUMERIC else cell for name, cell in row.items()}
+    return {
+        name: number_of(cell, decimal) if name in numeric else cell for name, cell in row.items()
+    }
 
 
-def number_of(cell: str) -> float | str:
-    """
+def number_of(cell: str, decimal: str = ".") -> float | str:
+    """The cell as a number, or as it is where it is none.
+
     >>> number_of(" -1.5e3"), number_of("20"), number_of("NaN"), number_of("1,5")
     (-1500.0, 20, nan, '1,5')
     """
     digits = cell.strip(" \t")
+    if decimal != ".":
+        digits = digits.replace(".", "x").replace(decimal, ".")  # a point is no mark then
     if _INTEGER.fullmatch(digits):
         return int(digits)
     is_number = _NUMBER.fullmatch(digits) or _NOT_FINITE.fullmatch(digits)

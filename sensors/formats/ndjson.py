@@ -29,7 +29,7 @@ _FIRST_LINE_BYTES = 2**16
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")
 
 
-def from_ndjson(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
+def from_ndjson(body: bytes, *, max_readings: int = MAX_READINGS, first_line: int = 1) -> Batch:
     """A reading a line; empty lines are none. Of a key given twice the last one counts.
 
     Raises FormatError when it is not UTF-8, has too many lines, or no line of it is JSON; any
@@ -37,7 +37,7 @@ def from_ndjson(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
     """
     body = text.unmarked(body)
     text.refuse_lines(body, max_readings)
-    return _quickly(body, max_readings) or _line_by_line(body, max_readings)
+    return _quickly(body, max_readings) or _line_by_line(body, max_readings, first_line)
 
 
 def _quickly(body: bytes, max_readings: int) -> Batch | None:
@@ -50,7 +50,7 @@ def _quickly(body: bytes, max_readings: int) -> Batch | None:
     columns = _flat_objects(lines)
     if columns is None:
         return None
-    return arrow.batch_of(columns, arrow.later(lambda: list(_rows(stripped))))
+    return arrow.batch_of(columns, arrow.later(lambda: list(rows_of(stripped))))
 
 
 def _flat_objects(lines: Characters) -> arrow.Columns | None:
@@ -110,18 +110,18 @@ def _read(source: pa.Buffer, schema: pa.Schema, unexpected: str) -> pa.Table | N
         return None
 
 
-def _line_by_line(body: bytes, max_readings: int) -> Batch:
-    text.require_utf8(body)
+def _line_by_line(body: bytes, max_readings: int, first_line: int = 1) -> Batch:
+    text.require_utf8(body, first_line)
     text.refuse_crumbs(body, max_readings)
-    rows = list(_rows(body))
+    rows = list(rows_of(body, first_line))
     if rows and all(isinstance(row, Unreadable) for row in rows):
         raise FormatError("json_invalid", f"no line is JSON; {rows[0].detail}")
     return objects.batch_of(rows)
 
 
-def _rows(body: bytes) -> Iterator[Any]:
+def rows_of(body: bytes, first_line: int = 1) -> Iterator[Any]:
     """What each line that is not blank holds, Unreadable where that is no JSON."""
-    number, counted = 1, 0
+    number, counted = first_line, 0
     for line in _LINE.finditer(body):
         number += body.count(b"\n", counted, line.start())
         counted = line.start()

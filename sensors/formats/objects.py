@@ -25,11 +25,11 @@ _BLOCK_ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """What stands where a row should and is none: its text, and why."""
+    """What stands where a row should and is none: why, and what it is, such as its text."""
 
     code: str
     detail: str
-    text: str
+    row: Any
 
 
 def batch_of(rows: list[Any]) -> Batch:
@@ -106,11 +106,13 @@ def _row_by_row(rows: list[Any]) -> Batch:
 def _read_or_reject(place: int, row: Any) -> dict[str, Any] | Rejection:
     """The reading in the form that columns have no trouble with, or why it is none."""
     if isinstance(row, Unreadable):
-        return Rejection(place, "validation", row.code, row.detail, "", ascii_json(row.text))
+        return _rejection(place, row.code, row.detail, row.row)
     try:
         reading = asdict(read_row(row))
     except RowError as error:
-        return Rejection(
-            place, "validation", error.code, str(error), sensor_ref(row), ascii_json(row)
-        )
+        return _rejection(place, error.code, str(error), row)
     return {**reading, "time": f"{reading['time']}Z"}
+
+
+def _rejection(place: int, code: str, detail: str, row: Any) -> Rejection:
+    return Rejection(place, "validation", code, detail, sensor_ref(row), ascii_json(row))

@@ -37,16 +37,15 @@ def is_utf8(body: bytes) -> bool:
     return True
 
 
-def require_utf8(body: bytes) -> None:
+def require_utf8(body: bytes, first_line: int = 1) -> None:
     """Raises FormatError naming the first byte that is none, and its line."""
     if is_utf8(body):
         return
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise FormatError(
-            "not_utf8", "the body is not UTF-8", error.start, line_at(body, error.start)
-        ) from error
+        line = first_line - 1 + line_at(body, error.start)
+        raise FormatError("not_utf8", "it is not UTF-8", error.start, line) from error
 
 
 def is_plain_json(body: bytes) -> bool:

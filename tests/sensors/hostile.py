@@ -58,12 +58,13 @@ def _in_a_fork(name: str) -> float | None:
 def _growth(read: Callable[..., Batch], make: Callable[[], bytes]) -> float:
     body = make()
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
-    before = _bytes_of("VmRSS")
+    before = bytes_of("VmRSS")
     with suppress(FormatError):
         read(body)
-    return (_bytes_of("VmHWM") - before) / len(body)
+    return (bytes_of("VmHWM") - before) / len(body)
 
 
-def _bytes_of(name: str) -> int:
+def bytes_of(name: str) -> int:
+    """What the kernel says of this process's memory, by its name in /proc."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
