@@ -158,8 +158,11 @@ def _time(place: int, cell: str, name: str) -> np.datetime64:
         if _is_number(text):
             return np.datetime64(round(float(text) * 1e6), "us")
         return iso8601.parse(_with_zone(text))
-    except (ValueError, OverflowError) as error:
-        raise TableError(f"row {place}: {name} is {cell!r}: {error}") from None
+    except (ValueError, OverflowError):
+        raise TableError(
+            f"row {place}: {name} is {cell!r}; expected ISO 8601 from 1900 on, such as "
+            f"{iso8601.EXAMPLE}, or seconds since 1970"
+        ) from None
 
 
 def _doubts(

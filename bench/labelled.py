@@ -13,10 +13,13 @@ import numpy as np
 from anomalies import tables
 from anomalies.backtest import scores_of
 from anomalies.tables import Table
+from mlops.detectors.streaming.alarm import Alarm
+from mlops.detectors.streaming.core import Core
 from mlops.metrics import Rows
 from mlops.windows_score import Stream, probation
+from sensors.generator import RANGES, normal
 from sensors.iso8601 import parse_column
-from sensors.series import FloatArray
+from sensors.series import FloatArray, TimeArray
 
 ASSET_WARMUP = 400  # rows at the start of each experiment that are known to be normal
 
@@ -124,3 +127,21 @@ def pointwise(scores: FloatArray, label: np.ndarray, level: float) -> Pointwise:
         missed=int((~flagged & label).sum()),
         normal=int((~label).sum()),
     )
+
+
+def alarms_each(path: Path, warmup: int) -> tuple[list[int], int]:
+    """Alarms of each column of a table, as a sensor of its own; and how many rows it has."""
+    table = tables.read(path)
+    return [_alarms(table.times, column, warmup) for column in table.values.values()], len(table)
+
+
+def generated_runs(warmup: int, *, rows: int = 20_000, seed: int = 101) -> tuple[list[int], int]:
+    """The same of one healthy sensor of each kind, a reading every ten minutes."""
+    times = np.datetime64("2026-01-05", "us") + np.arange(rows) * np.timedelta64(600, "s")
+    values = (normal(kind, times, np.random.default_rng(seed)) for kind in RANGES)
+    return [_alarms(times, each, warmup) for each in values], rows
+
+
+def _alarms(times: TimeArray, values: FloatArray, warmup: int) -> int:
+    core = Core(Alarm(warmup))
+    return int(core.fold(core.start(), times, values)[1].alarms.sum())

@@ -58,7 +58,7 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))  # a script finds its own directory only
     begun = time.perf_counter()
     parts = [HEAD]
-    for section in (_windows, _experiments, _run_to_failure, _generated):
+    for section in (_windows, _normal_runs, _experiments, _run_to_failure, _generated):
         text = "\n".join(section(options.data))
         print(text, flush=True)
         parts.append(text)
@@ -108,6 +108,34 @@ def _row(name: str, figures: Iterator[float]) -> str:
 def _absent(title: str, folder: Path) -> str:
     print(f"{title}: there is no {folder}, left out", file=sys.stderr)
     return f"## {title}\n\nNot measured: the data was not there.\n"
+
+
+def _normal_runs(data: Path) -> Iterator[str]:
+    """Alarms where nothing is wrong, against what is promised."""
+    from bench.labelled import ASSET_WARMUP, alarms_each, generated_runs
+    from mlops.detectors.streaming.alarm import ROWS_A_WARMUP, USUAL_WARMUP
+
+    yield "## Alarms where nothing is wrong\n"
+    yield f"Each column as a sensor of its own. Promised are at most {ROWS_A_WARMUP:.0f} rows that"
+    yield "rare in as many rows as the warm-up has; given are alarms in that many rows, the median"
+    yield "sensor and the worst. What keeps reaching values it never had, such as a slowly warming"
+    yield "tank, alarms most.\n"
+    yield "| | sensors | rows each | warm-up | median | worst |"
+    yield "|---|---|---|---|---|---|"
+    for name, paths, warmup in (
+        ("a machine's normal run (SKAB)", "skab/anomaly-free/*.csv*", ASSET_WARMUP),
+        ("transformer loads (ETTh1), faults unknown", "ett/*.csv*", USUAL_WARMUP),
+    ):
+        for path in sorted(data.glob(paths)):
+            yield _rates(name, *alarms_each(path, warmup), warmup)
+    yield _rates("generated, 20,000 readings", *generated_runs(USUAL_WARMUP), USUAL_WARMUP)
+    yield ""
+
+
+def _rates(name: str, alarms: list[int], rows: int, warmup: int) -> str:
+    each = np.array(alarms) * warmup / (rows - warmup)
+    figures = f"{np.median(each):.2f} | {each.max():.2f}"
+    return f"| {name} | {len(alarms)} | {rows:,} | {warmup} | {figures} |"
 
 
 def _experiments(data: Path) -> Iterator[str]:

@@ -6,12 +6,12 @@ from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormat
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from tqdm import tqdm
 
 from anomalies import tables
 from anomalies.tables import TableError
-from sensors.kinds import KINDS
+from sensors.kinds import KINDS, OTHER
 
 EPILOG = """\
 IN is a CSV file (.csv, or .csv.gz) or a folder of them, with a header and , ; or tab between cells:
@@ -32,7 +32,7 @@ Exit status: 0 when all was judged; 1 when a file could not be (the others still
 
 
 class Command(BaseCommand):
-    help = "Judge the readings of IN as production detection does, causally and without a database."
+    help = "Judge the readings in files: each by those before it, with no server and no database."
     requires_system_checks = ()
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
@@ -42,7 +42,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("source", metavar="IN", type=Path, help="a CSV file, or a folder")
         parser.add_argument("--out", type=Path, required=True, help="a file, or a folder for IN's")
-        parser.add_argument("--kind", choices=KINDS, help="of the sensors; brings physical limits")
+        parser.add_argument(
+            "--kind", choices=[*KINDS, OTHER.name], help="of the sensors; brings physical limits"
+        )
         parser.add_argument(
             "--warmup",
             type=_rows,
@@ -59,7 +61,7 @@ class Command(BaseCommand):
                 self._judge(source, out, options)
             except (TableError, OSError) as error:
                 failed += 1
-                tqdm.write(f"{source}: {error}", file=self.stderr, end="")
+                self._say(self.stderr, f"{source}: {error}")
         if failed:
             raise CommandError(f"{failed} of {len(pairs)} files could not be judged.")
 
@@ -70,7 +72,7 @@ class Command(BaseCommand):
 
         table = tables.read(source)
         for doubt in table.doubts:
-            tqdm.write(f"{source}: {doubt}", file=self.stderr, end="")
+            self._say(self.stderr, f"{source}: {doubt}")
         with tqdm(total=len(table), unit="row", desc=source.name, leave=False, disable=None) as bar:
             scores = scores_of(
                 table,
@@ -80,9 +82,13 @@ class Command(BaseCommand):
             )
         alarms = scores >= ALARM_LEVEL
         tables.write(out, table, scores, alarms)
-        tqdm.write(
-            f"{source}: {len(table):,} rows, {int(alarms.sum())} anomalous", self.stdout, end=""
-        )
+        self._say(self.stdout, f"{source}: {len(table):,} rows, {int(alarms.sum())} anomalous")
+
+    @staticmethod
+    def _say(where: OutputWrapper, line: str) -> None:
+        """Above the progress bars, where there are any."""
+        with tqdm.external_write_mode(file=where):
+            where.write(line)
 
 
 def _rows(text: str) -> int:

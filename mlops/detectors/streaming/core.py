@@ -103,7 +103,7 @@ class Views:
         of the views, so that a row does not depend on those beside it.
         Source: Vovk & Wang (2020), Combining p-values via averaging.
         """
-        return np.maximum(self._agreed(rarities), self._alone(rarities).max(axis=1))
+        return np.asarray(np.maximum(self._agreed(rarities), self._alone(rarities).max(axis=1)))
 
     def contributions(self, rarities: FloatArray) -> FloatArray:
         """Shape (n, k), each row sums to 1: which views the combined rarity is owed to."""
