@@ -23,12 +23,14 @@ from anomalies.scoring import (
     RUNGS,
     Limits,
     Scored,
+    Stretch,
     score_again,
     score_stretches,
 )
 from mlops import serving
 from mlops.serving import Champion, NoChampion
-from sensors.models import ScoringNote, Sensor
+from sensors.models import Reading, ScoringNote, Sensor, SensorProfile
+from sensors.series import to_datetime
 
 REASONS = {
     ScoringNote.Reason.INGEST: "late readings",
@@ -183,12 +185,25 @@ def release_held() -> int:
     return held.filter(sensor__in=back).update(held=False)
 
 
+class ReadingsDropped(Reading.DoesNotExist):
+    """The readings that a score was computed from are past their retention."""
+
+    def __init__(self, kept_from: datetime) -> None:
+        super().__init__(
+            "readings that it was computed from were dropped by retention; this sensor's are kept "
+            f"from {kept_from:%Y-%m-%d %H:%M} UTC on"
+        )
+
+
 def recompute(anomaly: Anomaly) -> Recomputed:
     """Score the peak of an anomaly again from the stored readings, by the model it names.
 
-    Raises serving.Unavailable or serving.Refused when that model cannot be had, and
-    Reading.DoesNotExist when the readings are gone.
+    Raises serving.Unavailable or serving.Refused when that model cannot be had, ReadingsDropped
+    when retention took a part of the readings, and Reading.DoesNotExist when they are gone.
     """
+    kept_from = _kept_from(anomaly)
+    if kept_from is not None and anomaly.peak < kept_from:
+        raise ReadingsDropped(kept_from)
     if anomaly.detector == silence.DETECTOR:
         return gaps.recompute(anomaly)
     policy = DetectionPolicy(**anomaly.receipt["policy"])
@@ -202,6 +217,18 @@ def recompute(anomaly: Anomaly) -> Recomputed:
         champion=champion is not None,
         policy=policy,
     )
-    score = score_again(stretch, anomaly.rung, champion, policy)
     changed = fingerprint(stretch.series, stretch.first) != anomaly.receipt["window_sha256"]
-    return Recomputed(score, changed)
+    if changed and kept_from is not None and _begins_at(stretch, anomaly.sensor_id):
+        raise ReadingsDropped(kept_from)
+    return Recomputed(score_again(stretch, anomaly.rung, champion, policy), changed)
+
+
+def _kept_from(anomaly: Anomaly) -> datetime | None:
+    profile = SensorProfile.objects.filter(sensor=anomaly.sensor_id).first()
+    return profile.kept_from if profile else None
+
+
+def _begins_at(stretch: Stretch, sensor_id: int) -> bool:
+    """Whether the sensor has no reading before this stretch: it may be cut short."""
+    first = to_datetime(stretch.series.times[0])
+    return not len(Reading.objects.before(sensor_id, first, 1))

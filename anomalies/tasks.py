@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from rq import Queue
 
 from anomalies.models import Anomaly
-from sensors import ledger, quarantine
+from sensors import ledger, quarantine, retention
 from sensors.models import ScoringNote
 from sensors.mqtt import arrivals
 
@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 # A wake-up that was queued and lost is asked for again after this long.
 WAKE_UP_EXPIRES_SECONDS = 20
 PASSES_PER_JOB = 200
+# A worker that deletes scores nothing meanwhile.
+RETENTION_SECONDS = 120
 
 
 def wake_detection() -> None:
@@ -91,8 +93,12 @@ def sweep() -> None:
 
 
 def housekeeping() -> None:
-    """Forget what is past its retention: quarantined readings and answers to repeated requests."""
+    """Forget what is past its retention: readings and their minute roll-ups, quarantined readings,
+    answers to repeated requests."""
     now = timezone.now()
+    dropped = retention.drop(now=now, seconds=RETENTION_SECONDS)
+    if dropped != retention.Dropped():
+        logger.info("retention: %s", dropped)
     logger.info("%d quarantined readings removed", quarantine.prune(now=now))
     logger.info("%d answers removed from the ledger", ledger.prune(now=now))
     logger.info("%d arrivals of MQTT messages removed", arrivals.prune(now=now))

@@ -213,7 +213,13 @@ def _refusals(
         yield _rejection(
             batch, row, "validation", "time_in_future", f"more than {MAX_AHEAD} ahead of the server"
         )
-    is_poor = ~is_refused & ~is_ahead & (judged.intrinsic < known.threshold[sensor])
+    kept_from = known.kept_from[sensor]
+    is_old = ~is_refused & (batch.times < kept_from)
+    for row in np.flatnonzero(is_old).tolist():
+        since = kept_from[row].astype("datetime64[s]")
+        detail = f"readings of this sensor are kept from {since}Z on; this one is older"
+        yield _rejection(batch, row, "quality", "older_than_retention", detail)
+    is_poor = ~is_refused & ~is_ahead & ~is_old & (judged.intrinsic < known.threshold[sensor])
     for row in np.flatnonzero(is_poor).tolist():
         why = ", ".join(quality.reasons(int(judged.flags[row])))
         detail = (

@@ -11,24 +11,25 @@ import numpy as np
 from django.conf import settings
 from numpy.typing import NDArray
 
-from sensors import statements
+from sensors import keeping, statements
 from sensors.formats import Batch
 from sensors.kinds import OTHER, Kind, infer_kind, kind_named
 from sensors.models import IngestKey, Sensor, Site
-from sensors.series import FloatArray
+from sensors.series import FloatArray, TimeArray, to_datetime64
 
 # Below this many readings a sensor has shown too little to call a value unusual.
 MIN_SHOWN = 30
 _KNOWN = """
 SELECT s.external_id, s.id, s.unit, s.status, s.physical_min, s.physical_max,
-    s.expected_interval_s, s.quality_threshold, p.count, p.minimum, p.maximum, p.interval_s
+    s.expected_interval_s, s.quality_threshold, p.count, p.minimum, p.maximum, p.interval_s,
+    s.kind, p.kept_from
 FROM sensors_sensor s LEFT JOIN sensors_sensorprofile p ON p.sensor_id = s.id
 WHERE s.site_id = %s::bigint AND s.external_id = ANY(%s::text[])
 """
 
 
 class _Known(NamedTuple):
-    """What is stored of a sensor; the last four are None until its first reading."""
+    """What is stored of a sensor; what is None before its first reading may be."""
 
     external_id: str
     id: int = 0
@@ -42,6 +43,8 @@ class _Known(NamedTuple):
     minimum: float | None = None
     maximum: float | None = None
     interval_s: float | None = None
+    kind: str = OTHER.name
+    kept_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ CAPPED = Refusal("discovery_cap", "too many sensors were discovered within the h
 class Directory:
     """One entry per distinct name of the batch, in the order of `batch.sensor.names`.
 
-    ids: 0 where refused; the float arrays, shape (k,), hold NaN where nothing is known.
+    ids: 0 where refused; the float arrays, shape (k,), hold NaN where nothing is known. kept_from:
+    older readings are too old to be kept; NaT where none are.
     """
 
     ids: NDArray[np.int64]
@@ -74,6 +78,7 @@ class Directory:
     shown_max: FloatArray
     interval_s: FloatArray
     threshold: FloatArray
+    kept_from: TimeArray
 
 
 def look_up(batch: Batch, *, site: Site, key: IngestKey | None, now: datetime) -> Directory:
@@ -91,7 +96,7 @@ def look_up(batch: Batch, *, site: Site, key: IngestKey | None, now: datetime) -
     refusals |= _refused_by_status(known)
     # Registered by another writer a moment ago and removed since.
     refusals |= {name: UNKNOWN for name in names if name not in known and name not in refusals}
-    return _directory(names, known, refusals)
+    return _directory(names, known, refusals, now)
 
 
 def decide_kind(
@@ -174,7 +179,10 @@ def _refused_by_status(known: Mapping[str, _Known]) -> dict[str, Refusal]:
 
 
 def _directory(
-    names: tuple[str, ...], known: Mapping[str, _Known], refusals: Mapping[str, Refusal]
+    names: tuple[str, ...],
+    known: Mapping[str, _Known],
+    refusals: Mapping[str, Refusal],
+    now: datetime,
 ) -> Directory:
     rows = [known.get(name) or _Known(name) for name in names]
     columns: dict[str, list[Any]] = {
@@ -201,4 +209,14 @@ def _directory(
         # An interval of 0 s (two readings at once) says nothing about what to expect.
         interval_s=np.where(interval > 0, interval, np.nan),
         threshold=np.where(np.isnan(threshold), settings.QUALITY_THRESHOLD, threshold),
+        kept_from=_kept_from(rows, now),
     )
+
+
+def _kept_from(rows: list[_Known], now: datetime) -> TimeArray:
+    """From when on readings are accepted: as the kind's retention has it, and none from before what
+    was dropped, though the retention may be longer by now."""
+    by_kind = {kind: keeping.refused_before(kind, now) for kind in {row.kind for row in rows}}
+    either = [[t for t in (by_kind[row.kind], row.kept_from) if t] for row in rows]
+    latest = [to_datetime64(max(times)) if times else np.datetime64("NaT") for times in either]
+    return np.array(latest, dtype="datetime64[us]")

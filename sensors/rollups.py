@@ -47,6 +47,10 @@ SELECT sensor_id FROM (
 WHERE pg_try_advisory_xact_lock(hashtextextended('sensors.rollups ' || sensor_id, 0))
 LIMIT %s
 """
+_LOCK = """
+SELECT pg_advisory_xact_lock(hashtextextended('sensors.rollups ' || sensor_id, 0))
+FROM unnest(%s::bigint[]) AS one (sensor_id)
+"""
 _NOTES = """
 SELECT id, sensor_id, since, until FROM sensors_rollupnote
 WHERE sensor_id = ANY(%s::bigint[]) ORDER BY id LIMIT %s
@@ -108,6 +112,12 @@ def roll_up(
         total += rolled
         on_pass(rolled)
     return total
+
+
+def lock(sensors: Sequence[int]) -> None:
+    """Wait until no pass works on these sensors; none does before the transaction's end."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [list(sensors)])
 
 
 def note_all(*, sensors: Sequence[int] | None = None, since: datetime | None = None) -> int:

@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypeVar
 
 import numpy as np
@@ -298,40 +297,3 @@ def is_hypertable() -> bool:
             "WHERE hypertable_schema = current_schema() AND hypertable_name = 'sensors_reading'"
         )
         return bool(cursor.rowcount > 0)
-
-
-def drop_before(cutoff: datetime) -> int:
-    """Remove readings before `cutoff`: whole chunks that lie before it, or rows of a plain table.
-
-    Returns how many chunks or rows went. Chunks go one a transaction and this side gives up a wait
-    long before PostgreSQL looks for deadlocks (1 s), so nobody else is ever the victim.
-    """
-    if not is_hypertable():
-        return in_transaction(lambda: _delete_before(cutoff))
-    ends = _chunk_ends_before(cutoff)
-    return sum(in_transaction(lambda end=end: _drop_chunk(end)) for end in ends)  # type: ignore[misc]
-
-
-def _delete_before(cutoff: datetime) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '200ms'")
-        cursor.execute("DELETE FROM sensors_reading WHERE time < %s", [cutoff])
-        return int(cursor.rowcount)
-
-
-def _chunk_ends_before(cutoff: datetime) -> list[datetime]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT range_end FROM timescaledb_information.chunks "
-            "WHERE hypertable_schema = current_schema() AND hypertable_name = 'sensors_reading' "
-            "AND range_end <= %s ORDER BY range_end",
-            [cutoff],
-        )
-        return [end for (end,) in cursor.fetchall()]
-
-
-def _drop_chunk(end: datetime) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '200ms'")
-        cursor.execute("SELECT drop_chunks('sensors_reading', older_than => %s)", [end])
-        return int(cursor.rowcount)

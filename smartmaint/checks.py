@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register  # n
 from django.db import DatabaseError, connections
 from redis import RedisError
 
+from sensors.keeping import EVERY_KIND
 from smartmaint import probes
 
 MIN_KEY_LENGTH = 50
@@ -221,5 +222,27 @@ def acquisition_limits(**_: object) -> list[CheckMessage]:
             f"Not positive, negative, or not between 0 and 1: {', '.join(wrong)}.",
             hint="See .env.example for the meaning and default of each.",
             id="smartmaint.E010",
+        )
+    ]
+
+
+@register
+def retention(**_: object) -> list[CheckMessage]:
+    by_kind = settings.RAW_RETENTION_DAYS_BY_KIND
+    names = ("RAW_RETENTION_DAYS", "MINUTE_RETENTION_DAYS")
+    wrong = [name for name in names if getattr(settings, name) < 0]
+    wrong += [f"{kind!r} is no kind" for kind in by_kind if kind not in EVERY_KIND]
+    wrong += [
+        f"the days of {kind!r}"
+        for kind, days in by_kind.items()
+        if type(days) is not int or days < 0
+    ]
+    if not wrong:
+        return []
+    return [
+        Error(
+            f"How long readings are kept makes no sense: {', '.join(wrong)}.",
+            hint=f"Whole days, 0 for ever; kinds are {', '.join(EVERY_KIND)}.",
+            id="smartmaint.E011",
         )
     ]

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Q, Sum
 from django.utils import timezone
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,7 +17,7 @@ from rq import Queue
 from rq.registry import FailedJobRegistry
 
 from anomalies.models import Anomaly
-from sensors.models import QuarantinedReading, ScoringNote
+from sensors.models import QuarantinedReading, RetentionRun, RollupNote, ScoringNote
 from smartmaint import probes
 from smartmaint.lib import breaker
 
@@ -54,7 +54,7 @@ def _or_absent(
 def _from_database(now: datetime) -> list[Metric]:
     with transaction.atomic():
         probes.limit_statements()
-        return [*_notes(now), _quarantine(), _anomalies()]
+        return [*_notes(now), _quarantine(), _retention(), _anomalies()]
 
 
 def _notes(now: datetime) -> list[Metric]:
@@ -77,7 +77,27 @@ def _notes(now: datetime) -> list[Metric]:
         "Age of the oldest open note; 0 when nothing waits.",
         value=(now - oldest).total_seconds() if oldest else 0.0,
     )
-    return [counts, age]
+    to_roll_up = GaugeMetricFamily(
+        "smartmaint_rollup_notes",
+        "Notes of what is to be rolled up.",
+        value=RollupNote.objects.count(),
+    )
+    return [counts, age, to_roll_up]
+
+
+def _retention() -> Metric:
+    """A gauge, though it only grows: who counts lives shorter than what is counted."""
+    sums = RetentionRun.objects.aggregate(
+        *map(Sum, ("readings", "chunks", "bytes", "minute_hours"))
+    )
+    dropped = GaugeMetricFamily(
+        "smartmaint_retention_dropped",
+        "Dropped by retention in all: readings deleted, chunks and their bytes, hours of minutes.",
+        labels=["what"],
+    )
+    for name, total in sums.items():
+        dropped.add_metric([name.removesuffix("__sum")], total or 0)
+    return dropped
 
 
 def _quarantine() -> Metric:

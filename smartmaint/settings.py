@@ -203,6 +203,14 @@ INGEST_MAX_IN_FLIGHT = env.int("INGEST_MAX_IN_FLIGHT", default=4)
 INGEST_MAX_WAITING = env.int("INGEST_MAX_WAITING", default=8)
 INGEST_MAX_WAIT_SECONDS = env.float("INGEST_MAX_WAIT_SECONDS", default=0.5)
 QUARANTINE_RETENTION_DAYS = env.int("QUARANTINE_RETENTION_DAYS", default=90)
+# 0: for ever.
+RAW_RETENTION_DAYS = env.int("RAW_RETENTION_DAYS", default=0)
+RAW_RETENTION_DAYS_BY_KIND = env.json("RAW_RETENTION_DAYS_BY_KIND", default={})
+if not isinstance(RAW_RETENTION_DAYS_BY_KIND, dict):
+    raise ImproperlyConfigured(
+        'RAW_RETENTION_DAYS_BY_KIND is no JSON object such as {"vibration": 30}.'
+    )
+MINUTE_RETENTION_DAYS = env.int("MINUTE_RETENTION_DAYS", default=0)
 # The body limit above is checked while reading; Django's own, lower one would answer first.
 DATA_UPLOAD_MAX_MEMORY_SIZE = INGEST_MAX_BODY_BYTES + 1024
 

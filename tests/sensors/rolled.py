@@ -23,7 +23,12 @@ from tests.factories import NOW
 Row = tuple[datetime, float, float, int]
 
 
-def send(sensor: Sensor, rows: Iterable[tuple[datetime, float]]) -> None:
+def send(
+    sensor: Sensor,
+    rows: Iterable[tuple[datetime, float]],
+    *,
+    now: datetime = NOW + timedelta(days=3),
+) -> None:
     """Readings by way of the acquisition agent, notes and all."""
     times, values = zip(*rows, strict=True)
     batch = Batch.of(
@@ -31,7 +36,7 @@ def send(sensor: Sensor, rows: Iterable[tuple[datetime, float]]) -> None:
         np.array([to_datetime64(time) for time in times]),
         np.array(values, dtype=float),
     )
-    ingest(batch, site=sensor.site, source="test", now=NOW + timedelta(days=3))
+    ingest(batch, site=sensor.site, source="test", now=now)
 
 
 def readings_of(sensor: Sensor) -> list[Row]:

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from sensors import store
+from sensors import dropping, store
 from sensors.acquisition import ingest
 from sensors.formats import Batch
 from sensors.models import Reading, Sensor, SensorProfile, Site
@@ -88,7 +88,8 @@ def test_chunks_may_be_dropped_and_read_while_others_are_made() -> None:
     def drop() -> int:
         dropped = 0
         while not stop.is_set():
-            dropped += sum(store.drop_before(cutoff) for cutoff in cutoffs)
+            for cutoff in cutoffs:
+                dropped += sum(map(dropping.drop_chunk, dropping.chunks_before(cutoff)))
         return dropped
 
     def read() -> int:
@@ -110,10 +111,10 @@ def test_chunks_may_be_dropped_and_read_while_others_are_made() -> None:
 
     lock, running = threading.Lock(), set(range(WRITERS))
     writers = [lambda writer=w: write(writer) for w in range(WRITERS)]
-    dropping, reading, *writing = in_threads(drop, read, *writers)
+    dropper, reader, *writing = in_threads(drop, read, *writers)
     accepted = sum(int(str(one.result())) for one in writing)
-    assert int(str(dropping.result())) > 0
-    assert int(str(reading.result())) > 0
+    assert int(str(dropper.result())) > 0
+    assert int(str(reader.result())) > 0
     # A row that was dropped may be written again, so each counts once or more.
     assert accepted == WRITERS * BATCHES * SENSORS * 3
     kept = Reading.objects.filter(time__gt=NEWEST - timedelta(weeks=10)).count()

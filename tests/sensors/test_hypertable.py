@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from sensors import store
+from sensors import dropping, store
 from sensors.models import Reading
 from tests.factories import NOW, make_readings, make_sensor
 
@@ -64,6 +64,9 @@ def test_dropping_takes_whole_chunks_that_lie_before_the_cutoff() -> None:
     sensor = make_sensor()
     make_readings(sensor, [1.0] * 10, every=timedelta(days=14))
     cutoff = NOW - timedelta(days=14 * 5)
-    assert store.drop_before(cutoff) == 4
+    chunks = dropping.chunks_before(cutoff)
+    assert all(chunk.size > 0 and chunk.end <= cutoff for chunk in chunks)
+    assert [dropping.drop_chunk(chunk) for chunk in chunks] == [1] * 4
     assert Reading.objects.count() == 6
-    assert store.drop_before(cutoff) == 0
+    assert dropping.chunks_before(cutoff) == []
+    assert dropping.drop_chunk(chunks[0]) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -125,15 +124,6 @@ def test_other_integrity_errors_are_not_taken_for_duplicates() -> None:
         cursor.execute("ALTER TABLE sensors_reading ADD CONSTRAINT positive CHECK (value > 0)")
     with pytest.raises(IntegrityError, match="positive"), transaction.atomic():
         store.insert(plain)
-
-
-def test_old_readings_are_dropped_and_newer_ones_stay() -> None:
-    insert([(1, 0, 1.0)])
-    make_old = columns([(1, -60 * 24 * 90, 2.0)])
-    with transaction.atomic():
-        store.insert(make_old)
-    assert store.drop_before(NOW - timedelta(days=30)) == 1
-    assert stored() == {(1, 0): 1.0}
 
 
 # --- trying again ---------------------------------------------------------------------------------

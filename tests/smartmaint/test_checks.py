@@ -216,6 +216,25 @@ def test_e010_a_limit_that_makes_no_sense(settings: Settings, name: str, value: 
     assert name in found()["smartmaint.E010"].msg
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("RAW_RETENTION_DAYS", -1, "RAW_RETENTION_DAYS"),
+        ("MINUTE_RETENTION_DAYS", -7, "MINUTE_RETENTION_DAYS"),
+        ("RAW_RETENTION_DAYS_BY_KIND", {"warmth": 30}, "'warmth' is no kind"),
+        ("RAW_RETENTION_DAYS_BY_KIND", {"vibration": "30"}, "the days of 'vibration'"),
+        ("RAW_RETENTION_DAYS_BY_KIND", {"vibration": True}, "the days of 'vibration'"),
+    ],
+)
+def test_e011_a_retention_that_makes_no_sense(
+    settings: Settings, name: str, value: object, named: str
+) -> None:
+    settings.RAW_RETENTION_DAYS_BY_KIND = {"vibration": 30, "other": 0}
+    assert "smartmaint.E011" not in found()
+    setattr(settings, name, value)
+    assert named in found()["smartmaint.E011"].msg
+
+
 def test_every_finding_says_what_to_do(production: Settings) -> None:
     production.SECRET_KEY = production.JWT_SIGNING_KEY = "weak"
     production.MLFLOW_TRACKING_URI = production.REDIS_URL = "nowhere"

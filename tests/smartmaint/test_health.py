@@ -18,7 +18,7 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from sensors.models import QuarantinedReading, ScoringNote, Sensor, Site
+from sensors.models import QuarantinedReading, RetentionRun, RollupNote, ScoringNote, Sensor, Site
 from smartmaint.lib.breaker import Breaker
 from smartmaint.services.mlflow import MlflowServer
 
@@ -165,6 +165,19 @@ def test_metrics_count_notes_and_the_age_of_the_oldest_open_one(db: None) -> Non
     assert found["smartmaint_oldest_open_note_seconds"] == pytest.approx(60, abs=5)
 
 
+def test_metrics_count_what_is_to_be_rolled_up_and_what_retention_dropped(db: None) -> None:
+    sensor, now = make_sensor(), timezone.now()
+    RollupNote.objects.create(sensor=sensor, since=now, until=now)
+    for readings in (5, 7):
+        RetentionRun.objects.create(
+            started_at=now, readings=readings, chunks=1, bytes=2**40, minute_hours=3, held=0
+        )
+    found = samples(Client().get("/metrics"))
+    assert found["smartmaint_rollup_notes"] == 1
+    assert found["smartmaint_retention_dropped/readings"] == 12
+    assert found["smartmaint_retention_dropped/bytes"] == 2**41
+
+
 def test_metrics_count_what_waits_in_quarantine_by_category(db: None) -> None:
     site, now = make_sensor().site, timezone.now()
     for index, replayed_at in enumerate((None, None, now)):
@@ -209,7 +222,7 @@ def test_metrics_ask_few_and_always_the_same_number_of_queries(
     db: None, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     # Savepoint, its release, the time limit, and one query a table.
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(8):
         Client().get("/metrics")
 
 
