@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sensors', '0009_sensor_rhythm'),
+        ('sensors', '0010_files'),
     ]
 
     operations = [
