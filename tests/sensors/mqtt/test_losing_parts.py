@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import requests
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
@@ -23,6 +24,7 @@ from sensors.mqtt.bridge import LeftBehind
 from sensors.mqtt.connection import Connection
 from sensors.mqtt.messages import Claim
 from smartmaint.lib.breaker import Breaker
+from smartmaint.services import network
 from tests.sensors.mqtt.broker import Device, Mosquitto, running, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,8 +73,8 @@ class Process:
                 stderr=out,
             )
 
-    def is_connected(self) -> bool:
-        return "connected to" in self.said() or self._process.poll() is not None
+    def is_reading(self) -> bool:
+        return f"reading {TOPIC}" in self.said() or self._process.poll() is not None
 
     def said(self) -> str:
         return self._log.read_text()
@@ -110,7 +112,7 @@ def test_a_bridge_killed_between_receipt_and_commit_loses_and_doubles_nothing(
     broker: Mosquitto, device: Device, site: Site, tmp_path: Path
 ) -> None:
     with process(broker, tmp_path, "killed") as killed:
-        until(killed.is_connected, what="the bridge to connect")
+        until(killed.is_reading, what="the bridge to subscribe")
         device.send_all(both(20))
         until(lambda: len(stored("bare")) == 20, what="the first readings")
         with transaction.atomic(), connection.cursor() as cursor:
@@ -131,13 +133,21 @@ def test_a_bridge_killed_between_receipt_and_commit_loses_and_doubles_nothing(
 def test_sigterm_commits_what_has_come_and_acknowledges_it(
     broker: Mosquitto, device: Device, site: Site, tmp_path: Path
 ) -> None:
-    slow = (*HOW, "--batch-timeout-seconds", "60", "--metrics-port", "0")
+    port = network.free_port()
+    slow = (*HOW, "--batch-timeout-seconds", "60", "--metrics-port", str(port))
     with process(broker, tmp_path, "slow", slow) as one:
-        until(one.is_connected, what="the bridge to connect")
+        until(one.is_reading, what="the bridge to subscribe")
         device.send_all([timed(n) for n in range(10)])
+        ten = 'smartmaint_mqtt_messages_total{state="received"} 10.0'
+        until(lambda: ten in metrics(port), what="the bridge to have ten messages")
+        assert stored("timed") == []
         assert one.end(signal.SIGTERM) == 0
         assert "10 received, 10 acknowledged, 10 accepted" in one.said()
     assert stored("timed") == numbers(10)
+
+
+def metrics(port: int) -> str:
+    return requests.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
 
 
 def test_acknowledgements_that_are_lost_double_nothing(
