@@ -1,0 +1,39 @@
+"""The words that rows of this app are described by."""
+
+from django.db import models
+
+
+class Rung(models.TextChoices):
+    """The ladder, lowest first. An anomaly records the rung that gave its peak score."""
+
+    LIMITS = "limits"
+    STATISTICAL = "statistical"
+    LOCAL = "local"
+    CHAMPION = "champion"
+
+
+class Nature(models.TextChoices):
+    INSTRUMENT = "instrument", "the sensor"
+    MACHINE = "machine", "the machine"
+
+
+class Decision(models.TextChoices):
+    CREDIBLE = "credible_anomaly"
+    FALSE_POSITIVE = "false_positive_suspected"
+    INVESTIGATE = "further_investigation_needed"
+    INSUFFICIENT = "insufficient_data"
+    ERROR = "validation_error"
+
+
+class PublishedStatus(models.TextChoices):
+    """What readers are told; the last two decisions publish as further investigation."""
+
+    CREDIBLE = "credible_anomaly"
+    FALSE_POSITIVE = "false_positive_suspected"
+    INVESTIGATE = "further_investigation_needed"
+
+
+class Verdict(models.TextChoices):
+    CONFIRMED = "confirmed"
+    FALSE_POSITIVE = "false_positive"
+    UNSURE = "unsure"
