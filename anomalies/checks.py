@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from anomalies import policy, silence
+from anomalies.episodes import policy as episode_policy_of
 
 
 @register
@@ -35,6 +36,22 @@ def silence_policy(**_: object) -> list[CheckMessage]:
                 hint='For example {"floor_s": 900, "intervals": 8}. See anomalies/silence.py for '
                 "every name.",
                 id="anomalies.E002",
+            )
+        ]
+    return []
+
+
+@register
+def episode_policy(**_: object) -> list[CheckMessage]:
+    try:
+        episode_policy_of.parse(settings.EPISODE_POLICY)
+    except episode_policy_of.EpisodePolicyError as error:
+        return [
+            Error(
+                f"EPISODE_POLICY cannot be used: {error}",
+                hint='For example {"enter_score": 0.7, "kinds": {"flow": {"exit_quiet_s": 7200}}}. '
+                "See anomalies/episodes/policy.py for every name.",
+                id="anomalies.E003",
             )
         ]
     return []

@@ -119,13 +119,12 @@ def update(anomaly: Anomaly, draft: Draft, *, grows: bool, reason: str, now: dat
 def withdraw(anomaly: Anomaly, *, reason: str, now: datetime) -> None:
     """Take an anomaly back, with a trace. It goes on no more."""
     before = _trace(anomaly)
-    anomaly.withdrawn_at = anomaly.updated_at = now
+    anomaly.withdrawn_at = anomaly.updated_at = anomaly.episode_due_at = now
     anomaly.validation_due_at = None
     anomaly.is_open = False
     anomaly.revision += 1
-    anomaly.save(
-        update_fields=["withdrawn_at", "updated_at", "validation_due_at", "revision", "is_open"]
-    )
+    changed = ("withdrawn_at", "updated_at", "validation_due_at", "revision", "is_open")
+    anomaly.save(update_fields=[*changed, "episode_due_at"])
     _revise(anomaly, before, {"withdrawn": True}, reason=reason, now=now)
 
 

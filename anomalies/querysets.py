@@ -39,6 +39,10 @@ class AnomalyQuerySet(TenantQuerySet[Any]):
     def awaiting_validation(self) -> Self:
         return self.standing().filter(validation_due_at__isnull=False)
 
+    def awaiting_episode(self) -> Self:
+        """What is new or has changed since its episode was looked at, withdrawn ones included."""
+        return self.filter(episode_due_at__isnull=False)
+
     def awaiting_review(self) -> Self:
         """One row for each cause: those that follow another are told by it."""
         return self.standing().filter(verdict="", follows__isnull=True)
@@ -55,3 +59,20 @@ class DetectionLeaseQuerySet(models.QuerySet[Any]):
     def free(self, *, now: datetime) -> Self:
         """Sensors that nobody scores: never leased, released, or leased by a worker that died."""
         return self.filter(Q(leased_until__isnull=True) | Q(leased_until__lt=now))
+
+
+class EpisodeQuerySet(TenantQuerySet[Any]):
+    def open(self) -> Self:
+        """Whatever is not resolved."""
+        return self.exclude(state="resolved")
+
+    def untouched(self) -> Self:
+        """Open ones that nobody has in hand."""
+        return self.filter(state__in=("open", "reopened"))
+
+    def for_list(self) -> Self:
+        return self.select_related("site", "asset", "sensor", "first_sensor", "assignee")
+
+
+class EpisodeEventQuerySet(TenantQuerySet[Any]):
+    site_path = "episode__site"

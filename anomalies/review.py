@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from anomalies.models import Anomaly, Review, SensorValidationProfile, Verdict
 
@@ -23,6 +23,9 @@ def review(*, anomaly: Anomaly, verdict: Verdict, note: str, person: User, now: 
     locked = Anomaly.objects.select_for_update().only("verdict", "sensor").get(pk=anomaly.pk)
     _move_count(locked.sensor_id, before=locked.verdict, after=verdict, now=now)
     Anomaly.objects.filter(pk=anomaly.pk).update(verdict=verdict)
+    # It counts as evidence or no more; so do those that are reviewed with it.
+    told = Q(pk=anomaly.pk) | Q(follows=anomaly.pk)
+    Anomaly.objects.filter(told).update(episode_due_at=now)
     anomaly.verdict = verdict
     return Review.objects.create(
         anomaly=anomaly, verdict=verdict, note=note, person=person, created_at=now

@@ -64,19 +64,22 @@ def run_detection() -> int:
 
 
 def run_validation() -> int:
-    """Judge until no anomaly waits; how many were judged."""
+    """Judge until no anomaly waits, then put them into episodes; how many were judged."""
     from anomalies import validation
+    from anomalies.episodes import placing
 
     _awake("validation")
     judged = 0
     while done := validation.validate_due(now=timezone.now()):
         judged += done
+    placing.place_due(now=timezone.now(), policies=placing.policies())
     return judged
 
 
 def sweep() -> None:
     """What the clock makes sure of: whatever waits in PostgreSQL is picked up."""
     from anomalies import detection, watch
+    from anomalies.episodes import closing, placing
 
     _awake("sweep")
 
@@ -88,8 +91,12 @@ def sweep() -> None:
         logger.info("silent sensors: %s", watched)
     if ScoringNote.objects.open().exists():
         run_detection()
-    if Anomaly.objects.awaiting_validation().exists():
+    if (
+        Anomaly.objects.awaiting_validation().exists()
+        or Anomaly.objects.awaiting_episode().exists()
+    ):
         run_validation()
+    closing.settle(now=timezone.now(), policies=placing.policies())
 
 
 def housekeeping() -> None:

@@ -120,7 +120,9 @@ def _record(
     anomaly.status = judgement.status.value
     anomaly.confidence = judgement.confidence
     anomaly.validation_due_at = None
-    anomaly.save(update_fields=["decision", "status", "confidence", "validation_due_at"])
+    anomaly.episode_due_at = now
+    judged = ("decision", "status", "confidence", "validation_due_at")
+    anomaly.save(update_fields=[*judged, "episode_due_at"])
     return Validation.objects.create(
         anomaly=anomaly,
         revision=anomaly.revision,

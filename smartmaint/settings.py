@@ -248,6 +248,7 @@ REGISTRY_TIMEOUT_SECONDS = env.int("REGISTRY_TIMEOUT_SECONDS", default=5)
 DETECTION_LEASE_SECONDS = env.int("DETECTION_LEASE_SECONDS", default=120)
 DETECTION_CLAIM_SIZE = env.int("DETECTION_CLAIM_SIZE", default=64)
 DETECTION_POLICY = env.json("DETECTION_POLICY", default={})
+EPISODE_POLICY = env.json("EPISODE_POLICY", default={})
 SILENCE_POLICY = env.json("SILENCE_POLICY", default={})
 VALIDATION_POLICY = env.json("VALIDATION_POLICY", default={})
 # The web process that `manage.py demo` posts to.

@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from anomalies import ledger
 from anomalies.gaps import Seen, draft
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, DetectionLease
 from anomalies.silence import Expectation, Silence, SilencePolicy
 from sensors import keys
 from sensors.models import Asset, IngestKey, Reading, Sensor, Site
@@ -121,3 +121,24 @@ def make_silence(*, sensor: Sensor | None = None, last: datetime = NOW, **values
         setattr(row, name, value)
     row.save()
     return row
+
+
+def make_evidence(*, sensor: Sensor | None = None, start: datetime = NOW, **values: Any) -> Anomaly:
+    """A credible anomaly that is strong enough to open an episode and waits for that."""
+    credible = {
+        "score": 0.75,
+        "decision": "credible_anomaly",
+        "status": "credible_anomaly",
+        "confidence": 0.8,
+        "validation_due_at": None,
+        "episode_due_at": values.get("end", start),
+    }
+    return make_anomaly(sensor=sensor, start=start, **{**credible, **values})
+
+
+def make_scored(sensor: Sensor, until: datetime) -> DetectionLease:
+    """The sensor is scored until then."""
+    lease, _ = DetectionLease.objects.update_or_create(
+        sensor=sensor, defaults={"scored_until": until}
+    )
+    return lease

@@ -3,6 +3,7 @@
 from anomalies.models.anomaly import Anomaly, AnomalyRevision
 from anomalies.models.choices import Decision, Nature, PublishedStatus, Rung, Verdict
 from anomalies.models.detection import DetectionLease, SilenceWatch
+from anomalies.models.episode import Episode, EpisodeEvent, Queue, Resolution, State
 from anomalies.models.review import Review
 from anomalies.models.validation import SensorValidationProfile, Validation, ValidationRule
 
@@ -11,12 +12,17 @@ __all__ = [
     "AnomalyRevision",
     "Decision",
     "DetectionLease",
+    "Episode",
+    "EpisodeEvent",
     "Nature",
     "PublishedStatus",
+    "Queue",
+    "Resolution",
     "Review",
     "Rung",
     "SensorValidationProfile",
     "SilenceWatch",
+    "State",
     "Validation",
     "ValidationRule",
     "Verdict",

@@ -48,6 +48,18 @@ class Anomaly(models.Model):
     confidence = models.FloatField(null=True, blank=True)
     verdict = models.CharField(max_length=14, choices=Verdict.choices, blank=True)
 
+    episode = models.ForeignKey(
+        "anomalies.Episode",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="anomalies",
+        help_text="The case it is evidence of.",
+    )
+    episode_due_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when its episode waits to be looked at."
+    )
+
     revision = models.PositiveIntegerField(default=1)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     detected_at = models.DateTimeField(help_text="When it was first written (processing time).")
@@ -93,6 +105,12 @@ class Anomaly(models.Model):
                 fields=["validation_due_at"],
                 condition=Q(validation_due_at__isnull=False),
                 name="anomaly_validation_due",
+            ),
+            # What changes an episode.
+            models.Index(
+                fields=["episode_due_at"],
+                condition=Q(episode_due_at__isnull=False),
+                name="anomaly_episode_due",
             ),
             # The review list, newest first.
             models.Index(fields=["-start", "-id"], name="anomaly_newest"),

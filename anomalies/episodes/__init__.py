@@ -1,0 +1,1 @@
+"""Episodes: what a person works on. Related anomalies of one machine are one case."""
