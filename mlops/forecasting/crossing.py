@@ -1,0 +1,139 @@
+"""Whether, and when, a forecast meets a limit; or why nothing is said about it. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlops.forecasting.forecast import Forecast
+from mlops.forecasting.policy import ForecastPolicy
+from mlops.forecasting.steps import Steps
+from sensors.series import FloatArray
+
+SEASONS, FEWEST_SEASONS = 14, 5
+MOST_LIKELY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """name: alarm_high or alarm_low; value: in the sensor's unit."""
+
+    name: str
+    value: float
+
+    @property
+    def sign(self) -> float:
+        """1 where more is worse, −1 where less is."""
+        return -1.0 if self.name.endswith("low") else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Steps ahead, from 0: when the forecast is at the limit, and when the ends of its band are.
+
+    latest: None when that lies beyond the forecast. score: in 0..1, how likely it is by what was
+    erred in the past; more than a half.
+    """
+
+    at: int
+    earliest: int
+    latest: int | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoEstimate:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """slope: in the unit a season (a day, usually), Theil-Sen; p: two-sided, Mann-Kendall."""
+
+    slope: float
+    p: float
+
+
+def crossing(
+    forecast: Forecast, steps: Steps, limit: Limit, policy: ForecastPolicy
+) -> Crossing | NoEstimate:
+    """When the sensor meets the limit. Said only where its trend leads there and its past forecasts
+    were as sure as they claimed to be."""
+    unjustified = _unjustified(forecast, steps, limit, policy)
+    if unjustified:
+        return NoEstimate(unjustified)
+    sign, value = limit.sign, limit.sign * limit.value
+    beyond = sign * forecast.mean >= value
+    if not beyond.any():
+        return NoEstimate("the forecast does not reach it")
+    score = likelihood(forecast, limit)
+    if score <= MOST_LIKELY:
+        return NoEstimate("by its past errors the forecast is too near to it to say")
+    surely = sign * forecast.mean - forecast.half >= value
+    return Crossing(
+        at=int(beyond.argmax()),
+        earliest=int((sign * forecast.mean + forecast.half >= value).argmax()),
+        latest=int(surely.argmax()) if surely.any() else None,
+        score=score,
+    )
+
+
+def likelihood(forecast: Forecast, limit: Limit) -> float:
+    """How likely the limit is met at the step that lies furthest beyond it, by the errors of the
+    past at that step and its neighbours.
+
+    In 0..1; with m errors known it stays 0.5 / (m + 1) away from both ends.
+    """
+    ahead = limit.sign * forecast.mean
+    at = int(ahead.argmax())
+    reach = max(1, len(ahead) // 8)
+    errors = limit.sign * forecast.errors[:, max(0, at - reach) : at + reach + 1]
+    known = errors[np.isfinite(errors)]
+    met = int((ahead[at] + known >= limit.sign * limit.value).sum())
+    return (met + 0.5) / (len(known) + 1)
+
+
+def _unjustified(
+    forecast: Forecast, steps: Steps, limit: Limit, policy: ForecastPolicy
+) -> str | None:
+    """Why nothing is said about this limit, whatever the forecast shows."""
+    recent = steps.values[-steps.season :]
+    if (limit.sign * recent).max() >= limit.sign * limit.value:
+        return "it was met within the last day"
+    held = forecast.record.coverage
+    if held is None:
+        return "there are too few past forecasts to judge by"
+    if held.share < policy.least_coverage:
+        return f"only {held.share:.0%} of past readings lay in their 80 % band"
+    if not forecast.record.beats_naive:
+        return "no forecaster did better than to repeat the last day"
+    found = trend(steps)
+    if found is None:
+        return f"a trend needs {FEWEST_SEASONS} whole days of readings"
+    if found.p > policy.trend_p or found.slope * limit.sign <= 0:
+        return "there is no trend towards it"
+    return None
+
+
+def trend(steps: Steps) -> Trend | None:
+    """How the mean of a season moves over the last ones; None with fewer than FEWEST_SEASONS.
+
+    Sources: Sen (1968); Mann (1945), Kendall (1975), without ties.
+    """
+    seasons = min(SEASONS, len(steps) // steps.season)
+    if seasons < FEWEST_SEASONS:
+        return None
+    means = steps.values[-seasons * steps.season :].reshape(seasons, -1).mean(axis=1)
+    older, newer = np.triu_indices(seasons, k=1)
+    slope = float(np.median((means[newer] - means[older]) / (newer - older)))
+    return Trend(slope, _mann_kendall_p(means, older, newer))
+
+
+def _mann_kendall_p(means: FloatArray, older: np.ndarray, newer: np.ndarray) -> float:
+    n = len(means)
+    s = float(np.sign(means[newer] - means[older]).sum())
+    spread = math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
+    z = (s - np.sign(s)) / spread
+    return math.erfc(abs(z) / math.sqrt(2))
