@@ -179,6 +179,7 @@ SPECTACULAR_SETTINGS = {
         "PublishedStatusEnum": "anomalies.models.PublishedStatus",
         "VerdictEnum": "anomalies.models.Verdict",
         "NatureEnum": "anomalies.models.Nature",
+        "KindEnum": "sensors.models.KIND_CHOICES",
         "EpisodeEventKindEnum": "anomalies.models.EpisodeEvent.Kind",
     },
 }

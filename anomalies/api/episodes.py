@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
@@ -191,7 +191,7 @@ class AssignIn(serializers.Serializer[Any]):
         found = get_user_model().objects.filter(username=value or "", is_active=True).first()
         if value is not None and found is None:
             raise serializers.ValidationError("No such person.")
-        return cast("User | None", found)
+        return found
 
 
 class SnoozeIn(serializers.Serializer[Any]):
