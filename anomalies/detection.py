@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from anomalies import gaps, leases, ledger, regions, silence, watch
+from anomalies import gaps, leases, ledger, predicted, predictions, regions, silence, watch
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.findings import Recomputed, drafts_of, fingerprint
 from anomalies.ledger import Change
@@ -206,6 +206,8 @@ def recompute(anomaly: Anomaly) -> Recomputed:
         raise ReadingsDropped(kept_from)
     if anomaly.detector == silence.DETECTOR:
         return gaps.recompute(anomaly)
+    if anomaly.detector == predicted.DETECTOR:
+        return predictions.recompute(anomaly)
     policy = DetectionPolicy(**anomaly.receipt["policy"])
     champion = None
     if anomaly.rung == Rung.CHAMPION and anomaly.model_version is not None:

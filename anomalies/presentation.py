@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from anomalies import silence
+from anomalies import predicted, silence
 from anomalies.models import Anomaly
 from sensors.admin import cells
 from sensors.presentation import age, duration, local, number, quantity, span, zone_of
@@ -37,7 +37,11 @@ VERDICTS = {
     "unsure": ("unsure", "badge-warn"),
     "": ("awaiting review", "badge-note"),
 }
-NATURES = {"machine": "the machine", "instrument": "the sensor"}
+NATURES = {
+    "machine": "the machine",
+    "instrument": "the sensor",
+    "predicted": "what the machine is heading for",
+}
 RUNGS = {
     "limits": "limits set for the sensor",
     "statistical": "the sensor's own statistics",
@@ -101,6 +105,9 @@ def lasted(anomaly: Anomaly, now: datetime) -> str:
     """How long ago it began and how long it lasted."""
     if anomaly.is_open:
         return f"goes on since {age(anomaly.start, now).removesuffix(' ago')}"
+    if is_predicted(anomaly):
+        told = datetime.fromisoformat(anomaly.explanation["predicted"]["at"])
+        return f"at its limit {age(told, now)}"
     length = duration(anomaly.end - anomaly.start)
     if is_silence(anomaly):
         return f"{age(anomaly.start, now)} · {length}"
@@ -113,6 +120,10 @@ def when(anomaly: Anomaly, now: datetime) -> SafeString:
 
 def is_silence(anomaly: Anomaly) -> bool:
     return anomaly.detector == silence.DETECTOR
+
+
+def is_predicted(anomaly: Anomaly) -> bool:
+    return anomaly.detector == predicted.DETECTOR
 
 
 def expected_every(anomaly: Anomaly) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from django.db import models
 from django.db.models import Q
 
+from anomalies.predicted import DETECTOR as FORECAST
 from anomalies.silence import DETECTOR as SILENCE
 from sensors.querysets import TenantQuerySet
 
@@ -24,8 +25,8 @@ class AnomalyQuerySet(TenantQuerySet[Any]):
         return self.standing().filter(detector=SILENCE)
 
     def of_readings(self) -> Self:
-        """What was found in readings, as opposed to their absence."""
-        return self.exclude(detector=SILENCE)
+        """What was found in readings, as opposed to their absence and to what is ahead."""
+        return self.exclude(detector__in=[SILENCE, FORECAST])
 
     def open(self) -> Self:
         """What goes on."""

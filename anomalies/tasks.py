@@ -8,6 +8,7 @@ enqueue, and have no use for the scientific libraries behind them.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from functools import cache
 
@@ -28,6 +29,8 @@ WAKE_UP_EXPIRES_SECONDS = 20
 PASSES_PER_JOB = 200
 # A worker that deletes scores nothing meanwhile.
 RETENTION_SECONDS = 120
+# Less than the training queue's time-out; what is left over comes first the next night.
+FORECAST_SECONDS = 3000
 
 
 def wake_detection() -> None:
@@ -97,6 +100,25 @@ def sweep() -> None:
     ):
         run_validation()
     closing.settle(now=timezone.now(), policies=placing.policies())
+
+
+def forecast() -> None:
+    """Forecast every sensor that has news, and settle what that says of its limits."""
+    from anomalies import predictions
+    from mlops import forecasts
+
+    now, began = timezone.now(), time.monotonic()
+    policy, change, made = forecasts.policy(), predictions.expire(now=now), 0
+    for outcome in predictions.run(forecasts.due(now=now), policy=policy, now=now):
+        made += outcome.forecast is not None
+        change += outcome.change
+        if time.monotonic() - began > FORECAST_SECONDS:
+            logger.warning("time is up after %d forecasts; the others are due tomorrow", made)
+            break
+    if change:
+        wake_validation()
+    logger.info("%d sensors forecast, predictions: %s", made, change)
+    logger.info("%d old forecasts removed", forecasts.prune(now=now))
 
 
 def housekeeping() -> None:

@@ -1,7 +1,15 @@
 """What was learned and may be used: which registered versions detection is allowed to load."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+
+from sensors.models import Sensor
+from sensors.querysets import TenantQuerySet
+
+
+class ForecastQuerySet(TenantQuerySet["Forecast"]):
+    site_path = "sensor__site"
 
 
 class ModelApproval(models.Model):
@@ -61,3 +69,35 @@ class Promotion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} v{self.version} at {self.promoted_at:%Y-%m-%d %H:%M}"
+
+
+class Forecast(models.Model):
+    """What a sensor was expected to read after `as_of`, by whoever did best on its past.
+
+    Never written again for one time, except by the same past: a later one has a later `as_of`.
+    """
+
+    sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="forecasts")
+    as_of = models.DateTimeField(help_text="Event time: end of the last full step looked at.")
+    made_at = models.DateTimeField()
+    model = models.CharField(max_length=40, help_text="Which forecaster was chosen.")
+    step_s = models.PositiveIntegerField(help_text="Seconds from one step to the next.")
+    horizon = models.PositiveIntegerField(help_text="Steps ahead.")
+    mean = ArrayField(models.FloatField(), help_text="Of each step, in the sensor's unit.")
+    low = ArrayField(models.FloatField(), help_text="Lower end of the 80 % band.")
+    high = ArrayField(models.FloatField(), help_text="Upper end of the 80 % band.")
+    record = models.JSONField(help_text="How the forecasters did on the sensor's own past.")
+    estimates = models.JSONField(help_text="For each limit when it is met, or why nothing is said.")
+    policy = models.JSONField()
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the past it was made from.")
+
+    objects = ForecastQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-as_of", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["sensor", "as_of"], name="forecast_once_per_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"forecast of sensor {self.sensor_id} from {self.as_of:%Y-%m-%d %H:%M}"

@@ -54,7 +54,8 @@ class Band:
 class Chart:
     """What to draw: readings of one sensor and what is to be seen in them.
 
-    until: the time that the chart goes on to, readings or not.
+    until: the time that the chart goes on to, readings or not. ahead: what is expected after the
+    readings.
     """
 
     series: Series
@@ -65,6 +66,7 @@ class Chart:
     stretches: list[Stretch] = field(default_factory=list)
     band: Band | None = None
     until: np.datetime64 | None = None
+    ahead: Series | None = None
     peak: tuple[np.datetime64, float] | None = None
 
 
@@ -84,6 +86,7 @@ def draw(chart: Chart) -> str:
         *(_level(frame, level, chart.unit) for level in chart.levels),
         _line(frame, kept, gap, "line"),
         *(_line(frame, _within(kept, s), gap, "line marked") for s in seen if s.style == "stretch"),
+        _line(frame, chart.ahead, gap_of(chart.ahead.times), "line ahead") if chart.ahead else "",
         _peak(frame, chart.peak, chart.unit),
         _tooltips(frame, kept, chart),
     ]
@@ -101,6 +104,8 @@ def frame_of(chart: Chart, series: Series) -> Frame:
         shown.append(np.array([chart.peak[1]]))
     if chart.band is not None:
         shown += [chart.band.low, chart.band.high]
+    if chart.ahead is not None:
+        shown.append(chart.ahead.values)
     values = np.concatenate(shown)
     values = values[np.isfinite(values)]
     low, high = float(values.min()), float(values.max())
@@ -110,6 +115,8 @@ def frame_of(chart: Chart, series: Series) -> Frame:
     first, last = series.times[0], series.times[-1]
     if chart.until is not None:
         last = max(last, chart.until)
+    if chart.ahead is not None:
+        last = max(last, chart.ahead.times[-1])
     if first == last:
         first, last = first - np.timedelta64(1, "m"), last + np.timedelta64(1, "m")
     return Frame(LEFT, RIGHT, TOP, BOTTOM, first, last, low, high)

@@ -252,6 +252,7 @@ DETECTION_CLAIM_SIZE = env.int("DETECTION_CLAIM_SIZE", default=64)
 DETECTION_POLICY = env.json("DETECTION_POLICY", default={})
 EPISODE_POLICY = env.json("EPISODE_POLICY", default={})
 SILENCE_POLICY = env.json("SILENCE_POLICY", default={})
+FORECAST_POLICY = env.json("FORECAST_POLICY", default={})
 VALIDATION_POLICY = env.json("VALIDATION_POLICY", default={})
 # The web process that `manage.py demo` posts to.
 DEMO_BASE_URL = env.str("DEMO_BASE_URL", default="http://127.0.0.1:8000")

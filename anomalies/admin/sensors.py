@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from anomalies import presentation
+from anomalies.admin.outlook import outlook
 from anomalies.models import Anomaly
 from sensors.admin import SensorAdmin, cells
 from sensors.charts import Stretch
@@ -54,6 +55,7 @@ class ReviewedSensorAdmin(SensorAdmin):
             ]
             context["all_anomalies"] = _list_of(sensor)
             context["scoring"] = scoring(sensor)
+            context["outlook"] = outlook(sensor)
             context["said"] = getattr(sensor, "validation_profile", None)
         return super().render_change_form(request, context, *args, **kwargs)
 

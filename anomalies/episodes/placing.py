@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from anomalies import silence
+from anomalies import predicted, silence
 from anomalies.episodes import course, evidence, log, policy
 from anomalies.episodes.course import Span, Step
 from anomalies.episodes.log import Kind
@@ -207,8 +207,9 @@ def _queue(anomaly: Anomaly) -> str:
 
 
 def _enters(anomaly: Anomaly, rule: EpisodePolicy) -> bool:
-    # Where nothing was measured there are no readings to count.
-    lasting = anomaly.readings >= rule.enter_readings or anomaly.detector == silence.DETECTOR
+    # Where nothing was measured yet there are no readings to count.
+    without = anomaly.detector in {silence.DETECTOR, predicted.DETECTOR}
+    lasting = without or anomaly.readings >= rule.enter_readings
     return lasting and anomaly.score >= rule.enter_score and evidence.counts(anomaly, rule)
 
 

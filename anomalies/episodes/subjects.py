@@ -22,8 +22,10 @@ class Subject:
 
     def loose(self) -> AnomalyQuerySet:
         """Standing anomalies of it that are in no episode."""
-        nature = Nature.INSTRUMENT if self.queue == Queue.INSTRUMENT else Nature.MACHINE
-        found = Anomaly.objects.standing().filter(episode__isnull=True, nature=nature)
+        natures = [Nature.INSTRUMENT]
+        if self.queue != Queue.INSTRUMENT:
+            natures = [Nature.MACHINE, Nature.PREDICTED]
+        found = Anomaly.objects.standing().filter(episode__isnull=True, nature__in=natures)
         return (
             found.filter(sensor__asset=self.asset)
             if self.asset

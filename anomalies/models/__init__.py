@@ -1,6 +1,6 @@
 """What is wrong, why we think so, how sure we are, and what people said about it."""
 
-from anomalies.models.anomaly import Anomaly, AnomalyRevision
+from anomalies.models.anomaly import Anomaly, AnomalyRevision, PredictedCrossing
 from anomalies.models.choices import Decision, Nature, PublishedStatus, Rung, Verdict
 from anomalies.models.detection import DetectionLease, SilenceWatch
 from anomalies.models.episode import Episode, EpisodeEvent, Queue, Resolution, State
@@ -15,6 +15,7 @@ __all__ = [
     "Episode",
     "EpisodeEvent",
     "Nature",
+    "PredictedCrossing",
     "PublishedStatus",
     "Queue",
     "Resolution",

@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
-from anomalies import silence
+from anomalies import predicted, silence
 from anomalies.models.choices import Decision, Nature, PublishedStatus, Rung, Verdict
 from anomalies.querysets import AnomalyQuerySet
 from sensors.models import Sensor
@@ -72,10 +72,12 @@ class Anomaly(models.Model):
         ordering = ["-start", "-id"]
         constraints = [
             # Two writers that find the same range cannot both store it. A silence is no range of
-            # readings: one may be due at the very time of a reading that comes late and is odd.
+            # readings: one may be due at the very time of a reading that comes late and is odd. Nor
+            # is a prediction: there is one for each limit (PredictedCrossing).
             models.UniqueConstraint(
                 fields=["sensor", "start"],
-                condition=Q(withdrawn_at__isnull=True) & ~Q(detector=silence.DETECTOR),
+                condition=Q(withdrawn_at__isnull=True)
+                & ~Q(detector__in=[silence.DETECTOR, predicted.DETECTOR]),
                 name="anomaly_once_per_start",
             ),
             models.UniqueConstraint(
@@ -118,6 +120,22 @@ class Anomaly(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sensor} {self.start:%Y-%m-%d %H:%M}"
+
+
+class PredictedCrossing(models.Model):
+    """The prediction that stands for a limit of a sensor: one at most, moved by newer forecasts."""
+
+    sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="predictions")
+    limit = models.CharField(max_length=20, help_text="alarm_high or alarm_low.")
+    anomaly = models.OneToOneField(Anomaly, on_delete=models.CASCADE, related_name="predicts")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["sensor", "limit"], name="prediction_once_per_limit"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.limit} of sensor {self.sensor_id}"
 
 
 class AnomalyRevision(models.Model):

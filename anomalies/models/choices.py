@@ -15,6 +15,7 @@ class Rung(models.TextChoices):
 class Nature(models.TextChoices):
     INSTRUMENT = "instrument", "the sensor"
     MACHINE = "machine", "the machine"
+    PREDICTED = "predicted", "what the machine is heading for"
 
 
 class Decision(models.TextChoices):

@@ -14,6 +14,7 @@ from sensors.series import FloatArray
 
 SEASONS, FEWEST_SEASONS = 14, 5
 MOST_LIKELY = 0.5
+MET = "it was met within the last day"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def crossing(
     beyond = sign * forecast.mean >= value
     if not beyond.any():
         return NoEstimate("the forecast does not reach it")
-    score = likelihood(forecast, limit)
+    score = likelihood(forecast.mean, forecast.errors, limit)
     if score <= MOST_LIKELY:
         return NoEstimate("by its past errors the forecast is too near to it to say")
     surely = sign * forecast.mean - forecast.half >= value
@@ -80,16 +81,17 @@ def crossing(
     )
 
 
-def likelihood(forecast: Forecast, limit: Limit) -> float:
+def likelihood(mean: FloatArray, past_errors: FloatArray, limit: Limit) -> float:
     """How likely the limit is met at the step that lies furthest beyond it, by the errors of the
     past at that step and its neighbours.
 
+    mean: shape (horizon,); past_errors: shape (origins, horizon), NaN where it is not known.
     In 0..1; with m errors known it stays 0.5 / (m + 1) away from both ends.
     """
-    ahead = limit.sign * forecast.mean
+    ahead = limit.sign * mean
     at = int(ahead.argmax())
     reach = max(1, len(ahead) // 8)
-    errors = limit.sign * forecast.errors[:, max(0, at - reach) : at + reach + 1]
+    errors = limit.sign * past_errors[:, max(0, at - reach) : at + reach + 1]
     known = errors[np.isfinite(errors)]
     met = int((ahead[at] + known >= limit.sign * limit.value).sum())
     return (met + 0.5) / (len(known) + 1)
@@ -101,7 +103,7 @@ def _unjustified(
     """Why nothing is said about this limit, whatever the forecast shows."""
     recent = steps.values[-steps.season :]
     if (limit.sign * recent).max() >= limit.sign * limit.value:
-        return "it was met within the last day"
+        return MET
     held = forecast.record.coverage
     if held is None:
         return "there are too few past forecasts to judge by"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mlops.forecasting import backtest, bands
-from mlops.forecasting.backtest import Record
+from mlops.forecasting.backtest import Course, Record
 from mlops.forecasting.policy import ForecastPolicy, forecaster
 from mlops.forecasting.steps import Steps
 from sensors.series import FloatArray
@@ -42,11 +42,24 @@ def forecast(steps: Steps, policy: ForecastPolicy) -> Forecast:
     measured = int(steps.known.sum())
     if measured < policy.least:
         raise TooShort(f"{measured} steps were measured, {policy.least} are needed")
-    horizon = policy.ahead(len(steps), steps.season)
-    course = backtest.course(len(steps), horizon, origins=policy.origins, refits=policy.refits)
     candidates = [forecaster(name, policy) for name in policy.forecasters]
-    record, errors = backtest.compete(candidates, steps, course)
-    chosen = forecaster(record.chosen, policy)
-    mean = chosen.fit(steps, horizon).forecast(steps)
+    record, errors = backtest.compete(candidates, steps, _course(steps, policy))
+    mean = _ahead(record.chosen, steps, policy)
     own = errors[record.chosen]
     return Forecast(record.chosen, mean, bands.half_widths(own), own, record)
+
+
+def by(name: str, steps: Steps, policy: ForecastPolicy) -> tuple[FloatArray, FloatArray]:
+    """Mean and past errors of one forecaster: what `forecast` gave when it was chosen."""
+    errors = backtest.errors_of(forecaster(name, policy), steps, _course(steps, policy))
+    return _ahead(name, steps, policy), errors
+
+
+def _ahead(name: str, steps: Steps, policy: ForecastPolicy) -> FloatArray:
+    horizon = policy.ahead(len(steps), steps.season)
+    return forecaster(name, policy).fit(steps, horizon).forecast(steps)
+
+
+def _course(steps: Steps, policy: ForecastPolicy) -> Course:
+    horizon = policy.ahead(len(steps), steps.season)
+    return backtest.course(len(steps), horizon, origins=policy.origins, refits=policy.refits)

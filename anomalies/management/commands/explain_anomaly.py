@@ -76,11 +76,18 @@ def _as_text(anomaly: Anomaly, again: Recomputed) -> str:
 
 
 def _parts(explanation: dict[str, Any]) -> list[str]:
-    """What the score is made of: the features that moved, or how long nothing was measured."""
+    """What the score is made of: the features that moved, how long nothing was measured, or what
+    is ahead."""
     if silent := explanation.get("silence"):
         return [
             f"  {silent['intervals_missed']} intervals missed of {silent['interval_s']:.4g} s each",
             f"  silent for {silent['silent_s']:.0f} s, patience {silent['patience_s']:.0f} s",
+        ]
+    if ahead := explanation.get("predicted"):
+        latest = ahead["latest"] or "later than was forecast"
+        return [
+            f"  {ahead['limit']} {ahead['value']:g} met at {ahead['at']}",
+            f"  between {ahead['earliest']} and {latest}; {ahead['record']}",
         ]
     return [
         f"  {part['feature']:<14} {float(part['share']):>6.1%}  at {part['value']:.4g}"

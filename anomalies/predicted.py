@@ -1,0 +1,28 @@
+"""What a predicted crossing of a limit says of itself. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sensors.presentation import local, quantity
+
+DETECTOR = "forecast"
+# Nothing is wrong yet.
+MOST_SEVERE = 4
+
+
+def sentence(name: str, unit: str, estimate: dict[str, Any], zone: ZoneInfo) -> str:
+    """One plain sentence: which limit is met when, and between when and when."""
+    limit = estimate["limit"].replace("_", " ")
+    latest = _when(estimate["latest"], zone) or "beyond what is forecast"
+    return (
+        f"{name} is heading for its {limit} limit of {quantity(estimate['value'], unit)}: it is "
+        f"expected there on {_when(estimate['at'], zone)} (between "
+        f"{_when(estimate['earliest'], zone)} and {latest})."
+    )
+
+
+def _when(time: str | None, zone: ZoneInfo) -> str:
+    return local(datetime.fromisoformat(time), zone) if time else ""
