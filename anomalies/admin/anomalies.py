@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from anomalies import presentation
-from anomalies.admin import detail, filters, reviews
+from anomalies.admin import detail, filters, outlook, reviews
 from anomalies.models import Anomaly, Verdict
 from sensors.admin import cells
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
@@ -102,7 +102,7 @@ class AnomalyAdmin(SiteScopedAdmin):
             "began": f"{presentation.began(anomaly)} · {presentation.lasted(anomaly, now)}",
             "chart": detail.chart(anomaly),
             "parts": detail.parts(anomaly.explanation),
-            "silence": detail.silent(anomaly),
+            "silence": detail.silent(anomaly) or outlook.ahead(anomaly),
             "outage": detail.outage(anomaly),
             "waterfall": detail.waterfall(anomaly.validations.first()),
             "facts": detail.facts(anomaly),

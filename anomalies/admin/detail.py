@@ -11,6 +11,7 @@ import numpy as np
 from django.utils.safestring import SafeString, mark_safe
 
 from anomalies import bars, presentation
+from anomalies.admin import outlook
 from anomalies.models import Anomaly, AnomalyRevision, Validation
 from mlops import features
 from sensors import charts
@@ -61,7 +62,12 @@ class Waterfall:
 
 
 def chart(anomaly: Anomaly) -> SafeString:
-    """The readings around it: what was expected, the range that was odd, and its peak."""
+    """The readings around it: what was expected, the range that was odd, and its peak.
+
+    Of a prediction: the forecast that says it, while it is kept.
+    """
+    if presentation.is_predicted(anomaly) and (foreseen := outlook.chart_of_prediction(anomaly)):
+        return foreseen
     past, inside, later = _readings(anomaly)
     shown = min(len(past), _clipped(3 * len(inside), BEFORE))
     whole = Series.concatenate([past, inside, later])
@@ -265,6 +271,8 @@ def _course(anomaly: Anomaly) -> list[tuple[str, str]]:
     lasted = duration(anomaly.end - anomaly.start)
     if presentation.is_silence(anomaly):
         return [("judged until", f"{end}, it goes on")] if anomaly.is_open else [("end", end)]
+    if presentation.is_predicted(anomaly):
+        return [("newest forecast", end)]
     return [
         ("peak", local(anomaly.peak, zone, seconds=True)),
         ("end", end),
@@ -274,13 +282,13 @@ def _course(anomaly: Anomaly) -> list[tuple[str, str]]:
 
 def _lag(anomaly: Anomaly) -> str:
     """How long after its end it was found; a silence is found while it goes on."""
-    if presentation.is_silence(anomaly):
+    if presentation.is_silence(anomaly) or presentation.is_predicted(anomaly):
         return ""
     return f", {duration(max(anomaly.detected_at - anomaly.end, timedelta(0)))} after its end"
 
 
 def _why_not_higher(anomaly: Anomaly) -> list[tuple[str, str]]:
-    if presentation.is_silence(anomaly):
+    if presentation.is_silence(anomaly) or presentation.is_predicted(anomaly):
         return []
     lease = getattr(anomaly.sensor, "detection", None)
     reason = anomaly.explanation.get("rung_reason") or (lease.rung_reason if lease else "")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from django.utils.safestring import SafeString, mark_safe
 
+from anomalies import presentation
+from anomalies.models import Anomaly
 from mlops.models import Forecast
 from sensors import buckets, charts
 from sensors.admin.ranges import levels_of
 from sensors.models import Sensor
-from sensors.presentation import local, quantity, zone_of
+from sensors.presentation import local, number, quantity, zone_of
 from sensors.series import Series, to_datetime64
 
 # Of the past as many times what is ahead.
@@ -38,6 +41,27 @@ def outlook(sensor: Sensor) -> Outlook | None:
         caption=f"From {local(made.as_of, zone)}, by {made.model}: {made.record['sentence']}",
         limits=[_limit(sensor, each) for each in made.estimates],
     )
+
+
+def chart_of_prediction(anomaly: Anomaly) -> SafeString | None:
+    """The forecast that a prediction goes by; None when it is kept no more."""
+    made = Forecast.objects.filter(sensor=anomaly.sensor, as_of=anomaly.peak).first()
+    if made is None:
+        return None
+    return mark_safe(charts.draw(chart_of(anomaly.sensor, made)))  # noqa: S308  escapes its texts
+
+
+def ahead(anomaly: Anomaly) -> list[tuple[str, str]]:
+    """Of a prediction: what is foreseen and by whom, as (name, text)."""
+    if not presentation.is_predicted(anomaly):
+        return []
+    told = anomaly.explanation["predicted"]
+    return [
+        _limit(anomaly.sensor, told),
+        ("forecast by", told["forecaster"]),
+        ("in the past", told["record"]),
+        ("how likely", number(anomaly.score, 2)),
+    ]
 
 
 def chart_of(sensor: Sensor, made: Forecast) -> charts.Chart:
@@ -66,7 +90,7 @@ def _past(sensor: Sensor, made: Forecast) -> Series:
     return Series(begins.astype("datetime64[us]"), mean, np.ones(len(mean)))
 
 
-def _limit(sensor: Sensor, told: dict[str, str]) -> tuple[str, str]:
+def _limit(sensor: Sensor, told: dict[str, Any]) -> tuple[str, str]:
     name = f"{told['limit'].replace('_', ' ')} {quantity(float(told['value']), sensor.unit)}"
     if "at" not in told:
         return name, f"no estimate: {told['reason']}"

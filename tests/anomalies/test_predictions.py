@@ -237,4 +237,6 @@ def test_the_page_of_the_sensor_shows_it(rising, client):
     assert 'aria-label="Forecast"' in page.text
     assert "is met on" in page.text
     detail = reverse("admin:anomalies_anomaly_change", args=[predicted().pk])
-    assert client.get(detail, secure=True).status_code == 200
+    page = client.get(detail, secure=True)
+    assert "forecast by" in page.text
+    assert "broke a limit" not in page.text
