@@ -211,7 +211,7 @@ def recompute(anomaly: Anomaly) -> Recomputed:
     policy = DetectionPolicy(**anomaly.receipt["policy"])
     champion = None
     if anomaly.rung == Rung.CHAMPION and anomaly.model_version is not None:
-        champion = serving.load(anomaly.model_name, anomaly.model_version)
+        champion = serving.load_detector(anomaly.model_name, anomaly.model_version)
     stretch = regions.single(
         anomaly.sensor_id,
         anomaly.peak,

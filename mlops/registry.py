@@ -46,7 +46,7 @@ class NotRegistered(LookupError):
 @dataclass(frozen=True, slots=True)
 class Run:
     """What a training run leaves in the registry. metrics carry in their name how they were taken;
-    files: path in the run -> bytes; plots: path -> figure."""
+    plots: path in the run -> figure; files: path -> UTF-8 text."""
 
     experiment: str
     name: str
@@ -54,6 +54,15 @@ class Run:
     metrics: Mapping[str, float]
     tags: Mapping[str, str] = field(default_factory=dict)
     plots: Mapping[str, Figure] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Names of a model's columns and of what it answers, all of them numbers (float64)."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
 
 
 # --- what serving asks ----------------------------------------------------------------------------
@@ -85,10 +94,16 @@ def download(name: str, version: int) -> bytes:
     return fetch(str(answer["model_version"]["source"]))
 
 
-def fetch(source: str) -> bytes:
-    """The artifact in the folder that is a version's source. NotRegistered, RegistryAway."""
+def document(name: str, version: int, file: str) -> bytes:
+    """A file that lies beside the artifact, such as its card; nothing that is run."""
+    answer = _get("model-versions/get", name=name, version=str(version))
+    return fetch(str(answer["model_version"]["source"]), file)
+
+
+def fetch(source: str, file: str = FILE_NAME) -> bytes:
+    """A file of the folder that is a version's source. NotRegistered, RegistryAway."""
     where = urlsplit(source)
-    path = f"{where.path.strip('/')}/{FILE_NAME}"
+    path = f"{where.path.strip('/')}/{file}"
     if where.scheme == "s3":
         return _from_bucket(where.netloc, path)
     if where.scheme == "mlflow-artifacts":
@@ -179,23 +194,68 @@ def _brief(error: Exception) -> str:
 
 
 def log_and_register(
-    run: Run, *, artifact: bytes, manifest: bytes, model: str, tags: Mapping[str, str]
+    run: Run,
+    *,
+    artifact: bytes,
+    manifest: bytes,
+    model: str,
+    tags: Mapping[str, str],
+    signature: Signature | None = None,
+    beside: Mapping[str, bytes] | None = None,
 ) -> int:
-    """Log a run with its artifact and register it as the next version of `model`: its number."""
+    """Log a run with its artifact and register it as the next version of `model`: its number.
+
+    beside: file name -> content, put into the folder of the artifact.
+    """
     with _client() as client:
         logged = client.create_run(_experiment(client, run.experiment), run_name=run.name)
         run_id = logged.info.run_id
         _log(client, run_id, run)
-        with tempfile.TemporaryDirectory() as directory:
-            for name, content in ((FILE_NAME, artifact), ("manifest.json", manifest)):
-                Path(directory, name).write_bytes(content)
-            client.log_artifacts(run_id, directory, _FOLDER)
+        folder = {FILE_NAME: artifact, "manifest.json": manifest, **(beside or {})}
+        if signature is not None:
+            folder["MLmodel"] = _described(run_id, signature)
+        _upload(client, run_id, folder)
         client.set_terminated(run_id)
         _ensure_model(client, model, tags)
         version = client.create_model_version(
             model, f"{logged.info.artifact_uri}/{_FOLDER}", run_id, tags=dict(tags)
         )
         return int(version.version)
+
+
+def register_again(name: str, version: int, *, model: str, tags: Mapping[str, str]) -> int:
+    """The artifact of a version as the next version of another model: its number there."""
+    with _client() as client:
+        known = client.get_model_version(name, str(version))
+        _ensure_model(client, model, tags)
+        again = client.create_model_version(model, known.source, known.run_id, tags=dict(tags))
+        return int(again.version)
+
+
+def _upload(client: MlflowClient, run_id: str, folder: Mapping[str, bytes]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in folder.items():
+            Path(directory, name).write_bytes(content)
+        client.log_artifacts(run_id, directory, _FOLDER)
+
+
+def _described(run_id: str, signature: Signature) -> bytes:
+    """MLflow's own description of the folder: its pages show columns and answers from it. The one
+    flavor says that a release of this project loads it, and no other program by itself."""
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    schemas = (
+        Schema([ColSpec("double", name) for name in names])
+        for names in (signature.inputs, signature.outputs)
+    )
+    described = Model(
+        artifact_path=_FOLDER,
+        run_id=run_id,
+        signature=ModelSignature(*schemas),
+        flavors={"smartmaint": {"artifact": FILE_NAME}},
+    )
+    return str(described.to_yaml()).encode()
 
 
 def set_alias(name: str, alias: str, version: int) -> None:
@@ -208,7 +268,7 @@ def versions(names: Iterable[str]) -> list[dict[str, Any]]:
     """What the registry says of all versions of these models: name, version, aliases, tags."""
     found = []
     for name in names:
-        aliases = _aliases_of(name)
+        aliases = aliases_of(name)
         page = _get("model-versions/search", filter=f"name='{name}'", max_results=str(_PAGE))
         for version in page.get("model_versions", ()):
             number = int(version["version"])
@@ -218,7 +278,8 @@ def versions(names: Iterable[str]) -> list[dict[str, Any]]:
     return found
 
 
-def _aliases_of(name: str) -> dict[str, int]:
+def aliases_of(name: str) -> dict[str, int]:
+    """alias -> version of a registered model. NotRegistered, RegistryAway."""
     model = _get("registered-models/get", name=name)["registered_model"]
     return {alias["alias"]: int(alias["version"]) for alias in model.get("aliases", ())}
 
@@ -234,6 +295,8 @@ def _log(client: MlflowClient, run_id: str, run: Run) -> None:
     )
     for path, figure in run.plots.items():
         client.log_figure(run_id, figure, path)
+    for path, content in run.files.items():
+        client.log_text(run_id, content.decode(), path)
 
 
 def _experiment(client: MlflowClient, name: str) -> str:

@@ -19,6 +19,7 @@ from mlops.approval import Refused, check_approval, check_artifact
 from mlops.cache import Cellar, Shelf
 from mlops.detectors.base import Detector
 from mlops.models import ModelApproval, Promotion
+from mlops.predictor import Predictor
 from smartmaint.lib import breaker
 
 T = TypeVar("T")
@@ -83,10 +84,27 @@ def champions_for(sensors: Iterable[tuple[int, str]]) -> dict[int, Champion | No
     return {pk: _first(pair, found) for pk, pair in names.items()}
 
 
-def load(name: str, version: int) -> Detector:
-    """A registered version, checked. Raises Unavailable, or Refused with the reason."""
-    approval = ModelApproval.objects.filter(name=name, version=version).first()
-    return _load(check_approval(approval, name, version))
+def load(name: str, version: int | None = None) -> Detector | Predictor:
+    """A registered version, or the champion of that name, checked.
+
+    Raises Unavailable, or Refused with the reason.
+    """
+    number = champion_version(name) if version is None else version
+    approval = ModelApproval.objects.filter(name=name, version=number).first()
+    return _load(check_approval(approval, name, number))
+
+
+def load_detector(name: str, version: int) -> Detector:
+    """The same for what judges stored readings; Refused where the model does something else."""
+    return _as_detector(load(name, version), name)
+
+
+def champion_version(name: str) -> int:
+    """Which version the registry calls champion now. Unavailable where it has none."""
+    aliases = _guarded("model registry", lambda: registry.aliases_of(name))
+    if registry.CHAMPION not in aliases:
+        raise Unavailable(f"{name} has no champion")
+    return aliases[registry.CHAMPION]
 
 
 def forget() -> None:
@@ -118,13 +136,20 @@ def _served(versions: set[tuple[str, int]]) -> dict[str, Champion | NoChampion]:
     for name, version in versions:
         try:
             approval = check_approval(approvals.get((name, version)), name, version)
-            found[name] = Champion(name, version, _load(approval))
+            detector = _as_detector(_load(approval), name)
+            found[name] = Champion(name, version, detector)
         except (Refused, Unavailable) as reason:
             found[name] = NoChampion(str(reason), expected=True)
     return found
 
 
-def _load(approval: ModelApproval) -> Detector:
+def _as_detector(model: Detector | Predictor, name: str) -> Detector:
+    if isinstance(model, Predictor):
+        raise Refused(f"{name} is no detector of readings: its task is {model.task}")
+    return model
+
+
+def _load(approval: ModelApproval) -> Detector | Predictor:
     from mlops import artifacts  # the scientific libraries: only who loads a model needs them
 
     shelf = _shelf()
@@ -132,11 +157,11 @@ def _load(approval: ModelApproval) -> Detector:
         return known
     artifact = _artifact(approval)
     try:
-        detector = artifacts.unpack(artifact)
+        model = artifacts.unpack(artifact)
     except artifacts.Malformed as error:
         raise Refused(f"{approval} is not loaded: {error}") from error
-    shelf.put(approval.sha256, detector)
-    return detector
+    shelf.put(approval.sha256, model)
+    return model
 
 
 def _artifact(approval: ModelApproval) -> bytes:
@@ -160,7 +185,7 @@ def _guarded(what: str, ask: Callable[[], T]) -> T:
 
 
 @cache
-def _shelf() -> Shelf[Detector]:
+def _shelf() -> Shelf[Detector | Predictor]:
     return Shelf(settings.MODEL_CACHE_SIZE, settings.MODEL_CACHE_TTL_SECONDS)
 
 

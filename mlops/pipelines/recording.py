@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mlops import artifacts, features, registry
+from mlops import artifacts, registry
 from mlops.approval import approve
-from mlops.detectors.classified import Classified
-from mlops.detectors.fitted import Fitted
-from mlops.pipelines import Order, Trained
+from mlops.artifacts import Learned
+from mlops.models import ModelApproval, Promotion
+from mlops.pipelines import Order, Story, Trained, cards, environment
+from mlops.predictor import Predictor
 from mlops.promotion import promote
+from sensors.series import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SYNTHETIC = "synthetic"
+CARD, EXAMPLE = "MODEL_CARD.md", "input_example.json"
+EXAMPLE_ROWS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A fitted candidate and what is to be known of it."""
+    """A fitted candidate and what is to be known of it.
 
-    detector: Fitted | Classified
+    example: some rows of input, (n, columns). own_name: the candidate is registered under this name
+    as well, so that each of several that do one job can be had. story: where it differs from the
+    group's.
+    """
+
+    detector: Learned
     metrics: dict[str, float]
     params: Mapping[str, object]
+    plots: Mapping[str, Figure] = field(default_factory=dict)
+    example: FloatArray | None = None
+    own_name: str = ""
+    story: Story | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Where a group of candidates belongs. trained_on is the fingerprint of the data."""
+    """Where a group of candidates belongs. trained_on is the fingerprint of the data; headline: the
+    metrics to show first, name -> words for it."""
 
     experiment: str
     model: str
@@ -38,69 +55,160 @@ class About:
     sensor_kind: str
     dataset: str
     trained_on: str
+    story: Story | None = None
+    headline: Mapping[str, str] = field(default_factory=dict)
 
-    def tags(self, detector: str) -> dict[str, str]:
+    def tags(self, detector: Learned) -> dict[str, str]:
         return {
             "task": self.task,
             "sensor_kind": self.sensor_kind,
             "dataset": self.dataset,
-            "detector": detector,
-            "features": features.features_hash(),
+            "detector": detector.name,
+            "features": artifacts.features_hash_of(detector),
             "trained_on": self.trained_on,
         }
 
 
 def record(result: Result, about: About, order: Order) -> Trained:
     """One run, one registered version, one approval."""
-    name = result.detector.name
-    tags = about.tags(name)
-    artifact = artifacts.pack(result.detector, {**tags, "metrics": result.metrics})
+    detector = result.detector
+    tags = about.tags(detector)
+    artifact = artifacts.pack(detector, {**tags, "metrics": result.metrics})
+    story = result.story or about.story
+    made_by = {"code": environment.code_version(), "python": environment.python_version()}
+    params = {"seed": order.seed, "detector": detector.name, **result.params, **made_by}
     run = registry.Run(
         experiment=about.experiment,
-        name=f"{about.model} {name}",
-        params={"seed": order.seed, "detector": name, **result.params},
+        name=f"{result.own_name or about.model} {detector.name}",
+        params=params,
         metrics=result.metrics,
+        tags={**tags, "mlflow.source.git.commit": made_by["code"]},
+        plots={"quality.png": plot(f"{about.model}: {detector.name}", result.metrics)}
+        | dict(result.plots),
+    )
+    name = result.own_name or about.model
+    facts = cards.Facts(
+        model=name,
+        estimator=detector.name,
         tags=tags,
-        plots={"quality.png": plot(f"{about.model}: {name}", result.metrics)},
+        params=params,
+        metrics=result.metrics,
+        columns=detector.features_,
+        outputs=_outputs(detector),
+        requirements=environment.pip_requirements(),
+        python=made_by["python"],
     )
     version = registry.log_and_register(
         run,
         artifact=artifact,
         manifest=artifacts.manifest_bytes(artifact),
-        model=about.model,
+        model=name,
         tags=tags,
+        signature=registry.Signature(tuple(detector.features_), _outputs(detector)),
+        beside=_beside(facts, story, result.example),
     )
-    approve(
-        name=about.model,
+    _approve(name, version, artifact, about, detector, order)
+    return Trained(
+        model=name,
         version=version,
-        artifact=artifact,
-        task=about.task,
-        sensor_kind=about.sensor_kind,
-        detector=name,
+        detector=detector.name,
+        metrics=result.metrics,
+        experiment=about.experiment,
         dataset=about.dataset,
-        now=order.now,
+        story=story,
+        headline=dict(about.headline),
     )
-    return Trained(about.model, version, name, result.metrics)
 
 
 def record_all(
     results: list[Result], about: About, order: Order, *, by: tuple[str, ...]
 ) -> list[Trained]:
-    """Register every candidate, best first by these metrics; the first two get the roles."""
+    """Register every candidate, best first by these metrics; the first two get the roles.
+
+    Candidates with a name of their own are champions there, and the first two come under the name
+    of the job as well.
+    """
     ranked = sorted(results, key=lambda each: [-each.metrics[name] for name in by])
     trained = [record(result, about, order) for result in ranked]
+    first_two = list(zip(ranked, trained, strict=True))[:2]
+    reason = f"best {by[0]} of {len(ranked)} candidates: {ranked[0].metrics[by[0]]:.3f}"
+    if not ranked[0].own_name:
+        return _with_roles(trained, about, order, reason)
+    if order.promote:
+        why = "newest of its name"
+        trained = [_promote(each, about, order, why) for each in trained]
+    for_the_job = [_again(result, each, about, order) for result, each in first_two]
+    return [*_with_roles(for_the_job, about, order, reason), *trained]
+
+
+def _with_roles(trained: list[Trained], about: About, order: Order, reason: str) -> list[Trained]:
     if not order.promote:
         return trained
-    roles = ("champion", "challenger")
-    reason = f"best {by[0]} of {len(ranked)} candidates: {ranked[0].metrics[by[0]]:.3f}"
-    promote(about.model, trained[0].version, reason=reason, now=order.now)
-    if len(trained) > 1:
-        registry.set_alias(about.model, registry.CHALLENGER, trained[1].version)
-    given = [*roles, *[""] * len(trained)]
-    return [
-        Trained(each.model, each.version, each.detector, each.metrics, role)
-        for each, role in zip(trained, given, strict=False)
-    ]
+    best, *others = trained
+    given = [_promote(best, about, order, reason)]
+    if given[0].role == registry.CHAMPION and others:
+        registry.set_alias(about.model, registry.CHALLENGER, others[0].version)
+        given.append(replace(others[0], role=registry.CHALLENGER))
+    return [*given, *trained[len(given) :]]
+
+
+def _promote(trained: Trained, about: About, order: Order, reason: str) -> Trained:
+    """Champion; or challenger, where it learnt from generated data and the champion did not."""
+    if about.dataset == SYNTHETIC and (real := _real_champion(trained.model)):
+        registry.set_alias(trained.model, registry.CHALLENGER, trained.version)
+        order.say(f"{trained.model} v{trained.version} stays challenger: {real} knows real data")
+        return replace(trained, role=registry.CHALLENGER)
+    promote(trained.model, trained.version, reason=reason, now=order.now)
+    return replace(trained, role=registry.CHAMPION)
+
+
+def _real_champion(name: str) -> ModelApproval | None:
+    newest = Promotion.objects.filter(name=name).first()
+    if newest is None:
+        return None
+    known = ModelApproval.objects.filter(name=name, version=newest.version)
+    return known.exclude(dataset=SYNTHETIC).first()
+
+
+def _again(result: Result, trained: Trained, about: About, order: Order) -> Trained:
+    """The same artifact under the name of the job."""
+    artifact = registry.download(trained.model, trained.version)
+    tags = about.tags(result.detector)
+    version = registry.register_again(
+        trained.model, trained.version, model=about.model, tags=tags
+    )
+    _approve(about.model, version, artifact, about, result.detector, order)
+    return replace(trained, model=about.model, version=version, role="")
+
+
+def _approve(
+    name: str, version: int, artifact: bytes, about: About, detector: Learned, order: Order
+) -> None:
+    approve(
+        name=name,
+        version=version,
+        artifact=artifact,
+        task=about.task,
+        sensor_kind=about.sensor_kind,
+        detector=detector.name,
+        dataset=about.dataset,
+        now=order.now,
+    )
+
+
+def _beside(facts: cards.Facts, story: Story | None, example: FloatArray | None) -> dict[str, bytes]:
+    """What lies in the folder of the artifact, for people and for MLflow's pages."""
+    files = {"requirements.txt": "\n".join([*facts.requirements, ""]).encode()}
+    if story is not None:
+        files[CARD] = cards.card(facts, story).encode()
+    if example is not None:
+        rows = {"columns": list(facts.columns), "data": example[:EXAMPLE_ROWS].tolist()}
+        files[EXAMPLE] = json.dumps(rows).encode()
+    return files
+
+
+def _outputs(detector: Learned) -> tuple[str, ...]:
+    return detector.outputs if isinstance(detector, Predictor) else ("score",)
 
 
 def plot(title: str, metrics: Mapping[str, float]) -> Figure:

@@ -1,0 +1,49 @@
+"""Which columns a model was fitted on, by name: what a loaded artifact is compared with. Pure.
+
+A set is declared beside the code that computes it; here is only where each is found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import import_module
+
+READINGS = "readings"
+
+# name -> where its FeatureSet is declared. Imported when asked for: some modules are heavy.
+WHERE: dict[str, str] = {}
+
+
+class UnknownFeatureSet(LookupError):
+    """No code of this release computes a set of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSet:
+    """Ordered columns; `revision` goes up when the same names are computed in another way."""
+
+    name: str
+    columns: tuple[str, ...]
+    revision: int = 1
+
+    def fingerprint(self) -> str:
+        """Tells this set from any other, also from an earlier revision of itself.
+
+        >>> a, b = FeatureSet("x", ("rms",)), FeatureSet("x", ("rms",), revision=2)
+        >>> a.fingerprint() == b.fingerprint()
+        False
+        """
+        stated = "\n".join([*self.columns, str(self.revision)])
+        return sha256(stated.encode()).hexdigest()[:16]
+
+
+def feature_set(name: str) -> FeatureSet:
+    """The set that this release computes under that name. UnknownFeatureSet."""
+    if name not in WHERE:
+        raise UnknownFeatureSet(f"there are no features named {name!r}")
+    module, attribute = WHERE[name].split(":")
+    found = getattr(import_module(module), attribute)
+    if not isinstance(found, FeatureSet):
+        raise TypeError(f"{WHERE[name]} is no FeatureSet")
+    return found

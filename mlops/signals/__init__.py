@@ -1,0 +1,1 @@
+"""What machines say, as features: vibration, sound, processes, engines. Pure."""
