@@ -86,5 +86,5 @@ class Predictor:
 
 
 def _is_booster(model: Any) -> bool:
-    """Told by its methods: LightGBM takes a second to import, and most processes need none of it."""
+    """Told by its methods: LightGBM takes a second to import, and most processes need none."""
     return hasattr(model, "num_model_per_iteration")

@@ -228,7 +228,7 @@ def register_again(name: str, version: int, *, model: str, tags: Mapping[str, st
     with _client() as client:
         known = client.get_model_version(name, str(version))
         _ensure_model(client, model, tags)
-        again = client.create_model_version(model, known.source, known.run_id, tags=dict(tags))
+        again = client.create_model_version(model, str(known.source), known.run_id, tags=dict(tags))
         return int(again.version)
 
 
@@ -245,14 +245,14 @@ def _described(run_id: str, signature: Signature) -> bytes:
     from mlflow.models import Model, ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    schemas = (
+    inputs, outputs = (
         Schema([ColSpec("double", name) for name in names])
         for names in (signature.inputs, signature.outputs)
     )
     described = Model(
         artifact_path=_FOLDER,
         run_id=run_id,
-        signature=ModelSignature(*schemas),
+        signature=ModelSignature(inputs, outputs),
         flavors={"smartmaint": {"artifact": FILE_NAME}},
     )
     return str(described.to_yaml()).encode()

@@ -174,9 +174,7 @@ def _again(result: Result, trained: Trained, about: About, order: Order) -> Trai
     """The same artifact under the name of the job."""
     artifact = registry.download(trained.model, trained.version)
     tags = about.tags(result.detector)
-    version = registry.register_again(
-        trained.model, trained.version, model=about.model, tags=tags
-    )
+    version = registry.register_again(trained.model, trained.version, model=about.model, tags=tags)
     _approve(about.model, version, artifact, about, result.detector, order)
     return replace(trained, model=about.model, version=version, role="")
 
@@ -196,7 +194,9 @@ def _approve(
     )
 
 
-def _beside(facts: cards.Facts, story: Story | None, example: FloatArray | None) -> dict[str, bytes]:
+def _beside(
+    facts: cards.Facts, story: Story | None, example: FloatArray | None
+) -> dict[str, bytes]:
     """What lies in the folder of the artifact, for people and for MLflow's pages."""
     files = {"requirements.txt": "\n".join([*facts.requirements, ""]).encode()}
     if story is not None:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.signals.machining import CAUSES, STRAIN_LIMIT_MIN_NM, Processes, power_w
+from mlops.extraction.machining import CAUSES, STRAIN_LIMIT_MIN_NM, Processes, power_w
 from sensors.series import FloatArray
 
 SHARES = (0.6, 0.3, 0.1)
