@@ -12,7 +12,15 @@ from importlib import import_module
 READINGS = "readings"
 
 # name -> where its FeatureSet is declared. Imported when asked for: some modules are heavy.
-WHERE: dict[str, str] = {}
+WHERE: dict[str, str] = {
+    "machining-baseline": "mlops.extraction.machining:BASELINE",
+    "machining-engineered": "mlops.extraction.machining:ENGINEERED",
+    "vibration-whole": "mlops.extraction.vibration:WHOLE",
+    "vibration-whole-since-new": "mlops.extraction.vibration:WHOLE_SINCE_NEW",
+    "vibration-since-new": "mlops.extraction.snapshots:SINCE_NEW",
+    "sound-clip": "mlops.extraction.sound:CLIP",
+    "turbofan-relative": "mlops.extraction.turbofan:RELATIVE",
+}
 
 
 class UnknownFeatureSet(LookupError):

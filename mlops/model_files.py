@@ -19,6 +19,7 @@ SKOPS, BOOSTER = "model.skops", "model.txt"
 # Besides what skops holds harmless by itself. Trees are looked at once more after loading.
 TRUSTED_TYPES = (
     "mlops.detectors.compress.Compress",
+    "mlops.detectors.health.HealthIndex",
     "mlops.detectors.mahalanobis.Mahalanobis",
     "mlops.detectors.tails.Tails",
     "sklearn.calibration._CalibratedClassifier",

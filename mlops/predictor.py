@@ -59,10 +59,12 @@ class Predictor:
         """The class of each row, shape (n,); for novelty `usual` or `unusual`."""
         said = self.predict(X)
         if self.task == NOVELTY:
-            return np.where(said[:, 0] >= ALARM_LEVEL, "unusual", "usual")
+            return np.asarray(
+                np.array(["usual", "unusual"])[(said[:, 0] >= ALARM_LEVEL).astype(int)]
+            )
         if len(self.outputs) == 2:
-            return np.where(said[:, 1] >= self.threshold, self.outputs[1], self.outputs[0])
-        return np.array(self.outputs)[said.argmax(axis=1)]
+            return np.asarray(np.array(self.outputs)[(said[:, 1] >= self.threshold).astype(int)])
+        return np.asarray(np.array(self.outputs)[said.argmax(axis=1)])
 
     def distance(self, X: FloatArray) -> FloatArray:
         """The model's own measure of what is unusual, shape (n,): higher is rarer."""

@@ -13,6 +13,11 @@ from typing import Any, Protocol
 PIPELINES = {
     "anomaly": "mlops.pipelines.anomaly",
     "synthetic-validation": "mlops.pipelines.synthetic_validation",
+    "classification": "mlops.pipelines.classification",
+    "vibration": "mlops.pipelines.vibration",
+    "bearing": "mlops.pipelines.bearing",
+    "audio": "mlops.pipelines.audio",
+    "rul": "mlops.pipelines.rul",
 }
 
 

@@ -72,7 +72,7 @@ def causes_of(
 def _walk(n: int, rng: np.random.Generator) -> FloatArray:
     """A random walk of mean 0 and standard deviation 1."""
     walk = np.cumsum(rng.normal(size=n))
-    return (walk - walk.mean()) / max(float(walk.std()), 1e-9)
+    return np.asarray((walk - walk.mean()) / max(float(walk.std()), 1e-9))
 
 
 def _wear(
