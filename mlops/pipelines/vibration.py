@@ -175,7 +175,8 @@ def _between(rows: NDArray[np.int64], first: float, stop: float) -> int:
 
 OUTCOME_KNOWN = """\
 The index's level and weight were set with the outcome of IMS test 2 known. They matter little
-there: leads are 69 to 74 h, without an early alarm, for levels of 3 to 6 and weights of 0.05 to 0.2."""
+there: leads are 69 to 74 h, without an early alarm, for levels of 3 to 6 and weights of 0.05 to
+0.2."""
 
 
 def _story(data: Data) -> Story:
