@@ -13,9 +13,21 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from anomalies import gaps, leases, ledger, predicted, predictions, regions, silence, watch
+from anomalies import (
+    checkpoints,
+    folding,
+    gaps,
+    leases,
+    ledger,
+    predicted,
+    predictions,
+    regions,
+    silence,
+    watch,
+)
+from anomalies.checkpoints import Unfolded
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.findings import Recomputed, drafts_of, fingerprint
+from anomalies.findings import CORE, Recomputed, drafts_of, fingerprint
 from anomalies.ledger import Change
 from anomalies.models import Anomaly, Rung
 from anomalies.regions import Region
@@ -24,8 +36,10 @@ from anomalies.scoring import (
     Limits,
     Scored,
     Stretch,
+    core_scores,
     score_again,
     score_stretches,
+    with_core,
 )
 from mlops import serving
 from mlops.serving import Champion, NoChampion
@@ -55,6 +69,7 @@ class _Work:
     notes: list[ScoringNote]
     region: Region
     served: Champion | NoChampion
+    unfolded: Unfolded
 
 
 def policy() -> DetectionPolicy:
@@ -76,9 +91,12 @@ def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
         if region is None:
             idle.append((sensor_id, notes))
         else:
-            works.append(_Work(notes, region, champions[sensor_id]))
+            works.append(_Work(notes, region, champions[sensor_id], _unfolded(region, notes)))
     for sensor_id, notes in idle:
         _close(sensor_id, notes, claim, now=now)
+    for work in works:
+        if work.unfolded.judged is None:
+            _come_nearer(work, claim, now=now)
     for work, scored in _scored(works, policy):
         change += _store(work, scored, claim, policy, now=now)
     return Drained(len(claim.notes), change)
@@ -98,7 +116,20 @@ def _load(
         until=max(note.until for note in notes),
         champion=isinstance(served, Champion),
         policy=policy,
+        new=_new_since(notes) is not None,
     )
+
+
+def _new_since(notes: Sequence[ScoringNote]) -> datetime | None:
+    """Event time of the first reading that was never scored; None when all were."""
+    new = [note.since for note in notes if note.reason == ScoringNote.Reason.INGEST]
+    return min(new, default=None)
+
+
+def _unfolded(region: Region, notes: Sequence[ScoringNote]) -> Unfolded:
+    stretch = region.stretch
+    dirty = _new_since(notes) or region.since
+    return checkpoints.unfold(region.sensor.pk, stretch.series, stretch.first, dirty=dirty)
 
 
 def _scored(works: Sequence[_Work], policy: DetectionPolicy) -> Iterable[tuple[_Work, Scored]]:
@@ -107,12 +138,15 @@ def _scored(works: Sequence[_Work], policy: DetectionPolicy) -> Iterable[tuple[_
     for work in works:
         served = work.served
         key = (served.name, served.version) if isinstance(served, Champion) else None
-        groups.setdefault(key, []).append(work)
+        if work.unfolded.judged is not None:
+            groups.setdefault(key, []).append(work)
     for group in groups.values():
         served = group[0].served
         detector = served.detector if isinstance(served, Champion) else None
         stretches = [work.region.stretch for work in group]
-        yield from zip(group, score_stretches(stretches, detector, policy), strict=True)
+        for work, scored in zip(group, score_stretches(stretches, detector, policy), strict=True):
+            if work.unfolded.judged is not None:
+                yield work, with_core(scored, work.unfolded.judged, policy)
 
 
 @transaction.atomic
@@ -126,6 +160,7 @@ def _store(
     served = work.served
     drafts = drafts_of(region, scored, served, policy)
     change = ledger.replace(region, drafts, reason=_reason(work.notes), now=now)
+    checkpoints.replace(sensor_id, work.unfolded, dirty=_new_since(work.notes))
     _note_what_is_left(work)
     _delete(work.notes)
     leases.release(
@@ -136,6 +171,15 @@ def _store(
         now=now,
     )
     return change
+
+
+@transaction.atomic
+def _come_nearer(work: _Work, claim: leases.Claim, *, now: datetime) -> None:
+    """The core's checkpoint lies far behind the notes: keep how far this pass came, and them."""
+    sensor_id = work.region.sensor.pk
+    if leases.hold(sensor_id, claim.token):
+        checkpoints.replace(sensor_id, work.unfolded, dirty=_new_since(work.notes))
+        leases.release(sensor_id, rung="", reason="", scored_until=None, now=now)
 
 
 @transaction.atomic
@@ -209,6 +253,8 @@ def recompute(anomaly: Anomaly) -> Recomputed:
     if anomaly.detector == predicted.DETECTOR:
         return predictions.recompute(anomaly)
     policy = DetectionPolicy(**anomaly.receipt["policy"])
+    if anomaly.detector == CORE:
+        return _by_core(anomaly, policy)
     champion = None
     if anomaly.rung == Rung.CHAMPION and anomaly.model_version is not None:
         champion = serving.load_detector(anomaly.model_name, anomaly.model_version)
@@ -223,6 +269,31 @@ def recompute(anomaly: Anomaly) -> Recomputed:
     if changed and kept_from is not None and _begins_at(stretch, anomaly.sensor_id):
         raise ReadingsDropped(kept_from)
     return Recomputed(score_again(stretch, anomaly.rung, champion, policy), changed)
+
+
+class AnotherCore(serving.Unavailable):
+    """The core is not any more what it was when it gave a score."""
+
+
+def _by_core(anomaly: Anomaly, policy: DetectionPolicy) -> Recomputed:
+    if anomaly.receipt["core_version"] != folding.version():
+        raise AnotherCore(
+            f"it was judged by version {anomaly.receipt['core_version']} of the core, and this is "
+            f"{folding.version()}; `manage.py detect` scores the readings again"
+        )
+    stretch = regions.single(
+        anomaly.sensor_id,
+        anomaly.peak,
+        limits=Limits(**anomaly.receipt["limits"]),
+        champion=True,
+        policy=policy,
+    )
+    kept_from = _kept_from(anomaly)
+    if kept_from is not None and not checkpoints.before(anomaly.sensor_id, anomaly.peak).rows:
+        raise ReadingsDropped(kept_from)
+    judged = checkpoints.judged_again(anomaly.sensor_id, stretch.series, stretch.first)
+    changed = fingerprint(stretch.series, stretch.first) != anomaly.receipt["window_sha256"]
+    return Recomputed(float(core_scores(judged, policy)[0]), changed)
 
 
 def _kept_from(anomaly: Anomaly) -> datetime | None:

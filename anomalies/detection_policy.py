@@ -14,7 +14,8 @@ class DetectionPolicy:
     this many rows apart belong to one range. statistical_rows, local_rows: own readings a sensor
     needs before the rung may judge it. local_train_rows: newest readings the local model is fitted
     on. local_block_hours: how long one local model serves; blocks start at multiples of it in UTC,
-    so which model judges a reading follows from its time alone.
+    so which model judges a reading follows from its time alone. core_rarity: -log10 of the tail
+    probability among the sensor's own past from which the core calls a reading anomalous.
     """
 
     alarm_level: float = 0.5
@@ -23,6 +24,7 @@ class DetectionPolicy:
     local_rows: int = 200
     local_train_rows: int = 400
     local_block_hours: int = 6
+    core_rarity: float = 3.0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

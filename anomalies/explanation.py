@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,6 +24,11 @@ WORDS = {
     "flat": "it repeats the same value",
     "gap": "readings were missing",
     "rhythm": "its readings come out of rhythm",
+    "core.value": "it never came near such a value before",
+    "core.level": "its level was never near this one before",
+    "core.daytime": "it never came near such a value at this time of day",
+    "core.shape": "its course was never like this before",
+    "core.step": "it never made such a step from there",
 }
 
 
@@ -39,15 +45,18 @@ class Facts:
     by_limits: bool
 
 
-def contributions(shares: FloatArray, row: FloatArray) -> list[dict[str, float | str]]:
+def contributions(
+    shares: FloatArray, row: FloatArray, names: Sequence[str] = features.FEATURES
+) -> list[dict[str, float | str]]:
     """The parts of a score by feature, largest first; shares sum to one.
 
-    shares, row: shape (d,), in the order of features.FEATURES.
+    shares, row: shape (d,), in the order of names. The core's are its views, and their values are
+    rarities: 3 is once in a thousand of the sensor's own past.
     """
     order = np.argsort(-shares, kind="stable")
     return [
         {
-            "feature": features.FEATURES[i],
+            "feature": names[i],
             "share": round(float(shares[i]), 6),
             "value": round(float(row[i]), 6),
         }

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from anomalies import explanation
+from anomalies import explanation, folding
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly
 from anomalies.regions import Region
@@ -69,6 +69,7 @@ class Recomputed:
     readings_changed: bool
 
 
+CORE = folding.CORE.name
 DRAFT_FIELDS = tuple(Draft.__dataclass_fields__)
 PEAK_FIELDS = tuple(name for name in DRAFT_FIELDS if name not in {"start", "end", "readings"})
 
@@ -105,10 +106,7 @@ def _draft(
     policy: DetectionPolicy,
 ) -> Draft:
     peak = found.peak
-    by_limits = scored.rungs[peak] == LIMITS
-    judge = scored.judge_of(peak)
-    row = scored.features[peak]
-    shares = judge.contributions(row[np.newaxis])[0]
+    said = _said(scored, peak)
     champion = served if scored.rungs[peak] == CHAMPION else None
     series, at = region.stretch.series, region.stretch.first + peak
     low, high = features.expected(series.times, series.values, at)
@@ -120,8 +118,8 @@ def _draft(
             readings=found.end - found.start + 1,
             score=float(scored.scores[peak]),
             severity=severity(float(scored.scores[peak])),
-            nature=_nature(scored, peak, shares),
-            detector="limits" if by_limits else judge.name,
+            nature=said.nature,
+            detector=said.detector,
             model_name=champion.name if isinstance(champion, Champion) else "",
             model_version=champion.version if isinstance(champion, Champion) else None,
             rung=RUNGS[scored.rungs[peak]],
@@ -129,7 +127,7 @@ def _draft(
             expected_low=low,
             expected_high=high,
             explanation={
-                "contributions": explanation.contributions(shares, row),
+                "contributions": said.contributions,
                 "rung_reason": served.reason if isinstance(served, NoChampion) else "",
             },
             receipt=_receipt(region, scored, peak, policy),
@@ -138,10 +136,27 @@ def _draft(
     )
 
 
-def _nature(scored: Scored, peak: int, shares: np.ndarray) -> str:
-    if scored.rungs[peak] == LIMITS:
-        return "instrument" if scored.physical[peak] else "machine"
-    return features.nature(shares)
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the detector that gave the peak score says of it."""
+
+    detector: str
+    nature: str
+    contributions: list[dict[str, float | str]]
+
+
+def _said(scored: Scored, peak: int) -> _Said:
+    if scored.is_by_core(peak) and scored.core is not None:
+        rarities = scored.core.rarities[peak]
+        shares = folding.CORE.views.contributions(rarities[np.newaxis])[0]
+        names = tuple(f"{CORE}.{name}" for name in folding.CORE.features_)
+        return _Said(CORE, "machine", explanation.contributions(shares, rarities, names))
+    judge, row = scored.judge_of(peak), scored.features[peak]
+    shares = judge.contributions(row[np.newaxis])[0]
+    parts = explanation.contributions(shares, row)
+    if scored.rungs[peak] != LIMITS:
+        return _Said(judge.name, features.nature(shares), parts)
+    return _Said("limits", "instrument" if scored.physical[peak] else "machine", parts)
 
 
 def _worded(draft: Draft, sensor: Sensor) -> Draft:
@@ -173,6 +188,7 @@ def _receipt(region: Region, scored: Scored, peak: int, policy: DetectionPolicy)
         "context_rows": features.CONTEXT_ROWS,
         "window_sha256": fingerprint(region.stretch.series, at),
         "local_model": bool(scored.rungs[peak] == LOCAL),
+        "core_version": folding.version() if scored.is_by_core(peak) else "",
     }
 
 

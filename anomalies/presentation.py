@@ -60,6 +60,11 @@ FEATURES = {
     "flat": "repeats the same value",
     "gap": "missing readings",
     "rhythm": "readings out of rhythm",
+    "core.value": "rarity of the value in all of its past",
+    "core.level": "rarity of the recent level",
+    "core.daytime": "rarity of the value at this time of day",
+    "core.shape": "rarity of the recent course",
+    "core.step": "rarity of the latest step",
 }
 
 

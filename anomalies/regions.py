@@ -8,7 +8,7 @@ one, so that replacing the anomalies inside it leaves the rest as a clean run wo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -43,10 +43,23 @@ class Region:
 
 
 def load(
-    sensor: Sensor, *, since: datetime, until: datetime, champion: bool, policy: DetectionPolicy
+    sensor: Sensor,
+    *,
+    since: datetime,
+    until: datetime,
+    champion: bool,
+    policy: DetectionPolicy,
+    new: bool = True,
 ) -> Region | None:
-    """The region that is dirty when readings from `since` to `until` are new; None without any."""
-    dirty_until = _dirty_until(sensor.pk, until, champion=champion, policy=policy)
+    """The region that is dirty when readings from `since` to `until` are new; None without any.
+
+    new: they came since they were last scored, so all that the core said after them is dirty too;
+    else they are to be scored again as they are.
+    """
+    if new:
+        dirty_until = _newest(sensor.pk, until)
+    else:
+        dirty_until = _dirty_until(sensor.pk, until, champion=champion, policy=policy)
     since, until = _widened(sensor.pk, since, dirty_until, policy)
     body = Reading.objects.series(sensor.pk, since=since, until=until, limit=MAX_ROWS + 1)
     if not len(body):
@@ -79,6 +92,11 @@ def _region(
 
 def limits_of(sensor: Sensor) -> Limits:
     return Limits(sensor.physical_min, sensor.physical_max, sensor.alarm_low, sensor.alarm_high)
+
+
+def _newest(sensor_id: int, until: datetime) -> datetime:
+    newest = Reading.objects.before(sensor_id, datetime.max.replace(tzinfo=UTC), 1)
+    return max([until, *(to_datetime(time) for time in newest.times)])
 
 
 def _dirty_until(

@@ -7,17 +7,19 @@ score at row i depends on rows up to i alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anomalies import folding
 from anomalies.detection_policy import DetectionPolicy
 from mlops import features
 from mlops.detectors import limits
 from mlops.detectors.base import Detector
 from mlops.detectors.local import fit_local
 from mlops.detectors.statistical import Statistical
+from mlops.detectors.streaming.core import Judged as CoreJudged
 from sensors.series import FloatArray, Series, TimeArray
 
 RUNGS = ("limits", "statistical", "local", "champion")
@@ -64,6 +66,7 @@ class Scored:
 
     rungs says which rung gave the score; judges[i] is the detector of each block of rows, as
     (first row, detector), so that any row can be explained by the detector that judged it.
+    core: what the fold said beside the rungs; by_core: where that is the higher score.
     """
 
     scores: FloatArray
@@ -72,6 +75,11 @@ class Scored:
     physical: NDArray[np.bool_]
     judges: tuple[tuple[int, Detector], ...]
     serving: RungArray
+    core: CoreJudged | None = None
+    by_core: NDArray[np.bool_] | None = None
+
+    def is_by_core(self, row: int) -> bool:
+        return self.by_core is not None and bool(self.by_core[row])
 
     def judge_of(self, row: int) -> Detector:
         """The detector that judged a row (the limits aside)."""
@@ -200,6 +208,26 @@ def _combine(stretch: Stretch, X: FloatArray, policy: DetectionPolicy, judged: J
         judges=judges,
         serving=rungs,
     )
+
+
+def with_core(scored: Scored, core: CoreJudged, policy: DetectionPolicy) -> Scored:
+    """The higher of both scores for each row: a detector each, the rung's and the core's."""
+    own = core_scores(core, policy)
+    by_core = own > scored.scores
+    return replace(
+        scored,
+        scores=np.where(by_core, own, scored.scores),
+        physical=scored.physical & ~by_core,
+        rungs=np.where(by_core, STATISTICAL, scored.rungs).astype(np.int8),
+        core=core,
+        by_core=by_core,
+    )
+
+
+def core_scores(core: CoreJudged, policy: DetectionPolicy) -> FloatArray:
+    """Rarity in the sensor's own past as a score: 0.5 at `policy.core_rarity`; shape (n,)."""
+    rarity = folding.rarity(core)
+    return np.asarray(rarity / (rarity + policy.core_rarity))
 
 
 def _breach(stretch: Stretch) -> tuple[FloatArray, NDArray[np.bool_]]:

@@ -17,8 +17,17 @@ from statistics import mean, median, stdev
 
 import numpy as np
 
+from anomalies import folding
 from anomalies.demo.evaluation import Alarm, Evaluation, Score, evaluate
-from anomalies.scoring import RUNGS, DetectionPolicy, Limits, Stretch, ranges, score_stretches
+from anomalies.scoring import (
+    RUNGS,
+    DetectionPolicy,
+    Limits,
+    Stretch,
+    ranges,
+    score_stretches,
+    with_core,
+)
 from mlops import features
 from mlops.detectors.base import Detector
 from mlops.detectors.fitted import CANDIDATES, candidate
@@ -73,11 +82,15 @@ def _alarms(streams: list[Stream], judge: str) -> Iterator[Alarm]:
     policy = DetectionPolicy()
     if judge == "statistical":
         policy = replace(policy, local_rows=1_000_000)
-    scored = score_stretches([_stretch(stream) for stream in streams], champion, policy)
-    for stream, result in zip(streams, scored, strict=True):
+    stretches = [_stretch(stream) for stream in streams]
+    scored = score_stretches(stretches, champion, policy)
+    for stream, stretch, by_rung in zip(streams, stretches, scored, strict=True):
+        core = folding.fold(folding.beginning(), stretch.series).judged
+        result = with_core(by_rung, core, policy)
         times = stream.in_event_order()[0]
         for found in ranges(result.scores, policy):
-            given_by = RUNGS[result.rungs[found.peak]]
+            by_core = result.is_by_core(found.peak)
+            given_by = folding.CORE.name if by_core else RUNGS[result.rungs[found.peak]]
             yield Alarm(stream.sensor, times[found.start], times[found.end], given_by)
 
 

@@ -114,9 +114,14 @@ class ReadingQuerySet(models.QuerySet[Any]):
         """The last n readings of a sensor before `time` (exclusive), oldest first."""
         return self._columns("time < %s ORDER BY time DESC LIMIT %s", sensor_id, time, n).reversed()
 
-    def after(self, sensor_id: int, time: datetime, n: int) -> Series:
-        """The first n readings of a sensor after `time` (exclusive), oldest first."""
-        return self._columns("time > %s ORDER BY time LIMIT %s", sensor_id, time, n)
+    def after(
+        self, sensor_id: int, time: datetime, n: int, *, before: datetime | None = None
+    ) -> Series:
+        """The first n readings of a sensor after `time` and before `before`, oldest first."""
+        until = before or datetime.max.replace(tzinfo=UTC)
+        return self._columns(
+            "time > %s AND time < %s ORDER BY time LIMIT %s", sensor_id, time, until, n
+        )
 
     def _columns(self, condition: str, sensor_id: int, *params: object) -> Series:
         statement = (

@@ -2,7 +2,7 @@
 
 from anomalies.models.anomaly import Anomaly, AnomalyRevision, PredictedCrossing
 from anomalies.models.choices import Decision, Nature, PublishedStatus, Rung, Verdict
-from anomalies.models.detection import DetectionLease, SilenceWatch
+from anomalies.models.detection import DetectionCheckpoint, DetectionLease, SilenceWatch
 from anomalies.models.episode import Episode, EpisodeEvent, Queue, Resolution, State
 from anomalies.models.review import Review
 from anomalies.models.validation import SensorValidationProfile, Validation, ValidationRule
@@ -11,6 +11,7 @@ __all__ = [
     "Anomaly",
     "AnomalyRevision",
     "Decision",
+    "DetectionCheckpoint",
     "DetectionLease",
     "Episode",
     "EpisodeEvent",
