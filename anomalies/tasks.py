@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from rq import Queue
 
 from anomalies.models import Anomaly
-from sensors import ledger, quarantine, retention
+from sensors import conflicts, ledger, quarantine, retention
 from sensors.models import ScoringNote
 from sensors.mqtt import arrivals
 
@@ -129,6 +129,7 @@ def housekeeping() -> None:
     if dropped != retention.Dropped():
         logger.info("retention: %s", dropped)
     logger.info("%d quarantined readings removed", quarantine.prune(now=now))
+    logger.info("%d conflicts of readings removed", conflicts.prune(now=now))
     logger.info("%d answers removed from the ledger", ledger.prune(now=now))
     logger.info("%d arrivals of MQTT messages removed", arrivals.prune(now=now))
 

@@ -10,7 +10,7 @@ from bench import limit
 from bench.readings import UNTIL, Feed, Sent, site
 from bench.report import Report
 from bench.timing import Stopwatch, measure
-from sensors import acquisition, directory, formats, store
+from sensors import acquisition, directory, formats, offers, store
 from sensors.models import Site
 from sensors.series import to_datetime
 
@@ -21,8 +21,8 @@ ROUNDS = {LARGE: (20, 4), 100: (100, 20), 1: (150, 30)}
 WATCHED: dict[str, tuple[Any, str]] = {
     "parse": (formats, "from_json"),
     "look up": (directory, "look_up"),
-    "judge": (acquisition, "_judge"),
-    "sort and dedupe": (store, "first_of_each"),
+    "judge": (offers, "_judge"),
+    "sort and dedupe": (store, "one_of_each"),
     "store": (acquisition, "_store"),
     "sum up": (acquisition, "_traces"),
     "wake-up": (acquisition, "_wake_up"),

@@ -137,15 +137,17 @@ def _slices(sensor_id: int, planned: Plan, asked: Range, kept_from: int | None) 
         return combined([from_readings(sensor_id, planned, [asked])], planned)
     # In this order: a pass that ends meanwhile moves what is noted into the level, so what is read
     # last would at worst be read from the readings although the level has it by now.
-    noted = _noted(sensor_id, asked)
-    unknown = _unknown(planned, asked, noted, kept_from)
+    noted = noted_ranges(sensor_id, asked)
+    unknown = unknown_ranges(planned, asked, noted, kept_from)
     rolled = (_hours if planned.level is Level.HOUR else _minutes)(sensor_id, asked, planned)
     known = rolled.take(outside(rolled.begins, unknown))
     within = [(max(begin, asked[0]), min(end, asked[1])) for begin, end in unknown]
     return combined([known, from_readings(sensor_id, planned, within)], planned)
 
 
-def _unknown(planned: Plan, asked: Range, noted: list[Range], kept_from: int | None) -> list[Range]:
+def unknown_ranges(
+    planned: Plan, asked: Range, noted: list[Range], kept_from: int | None
+) -> list[Range]:
     """Whole buckets that the level does not have: those that the range holds in part only, and what
     is noted. Before `kept_from` there are no readings to ask, and the level has all there is."""
     unit = planned.level.us
@@ -157,7 +159,7 @@ def _unknown(planned: Plan, asked: Range, noted: list[Range], kept_from: int | N
     return joined((max(begin, lower), min(end, upper)) for begin, end in [*parts, *whole])
 
 
-def _noted(sensor_id: int, asked: Range) -> list[Range]:
+def noted_ranges(sensor_id: int, asked: Range) -> list[Range]:
     notes: QuerySet[RollupNote] = RollupNote.objects.filter(
         sensor=sensor_id, since__lt=_time(asked[1]), until__gte=_time(asked[0])
     )

@@ -23,6 +23,11 @@ REJECTED = Counter(
     "Rows that were not accepted, by why; counted after the commit.",
     ["category", "code"],
 )
+CONFLICTS = Counter(
+    "smartmaint_reading_conflicts",
+    "Second values for a (sensor, time), by what became of them; counted after the commit.",
+    ["resolution"],
+)
 BATCH = Histogram(
     "smartmaint_batch_readings",
     "Rows a batch.",

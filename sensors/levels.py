@@ -104,7 +104,12 @@ def stored(sensor_ids: IntArray, hours: IntArray) -> Minutes:
     """The minutes that are kept of these hours."""
     with connection.cursor() as cursor:
         cursor.execute(_STORED, [sensor_ids.tolist(), datetimes(hours)])
-        columns = list(zip(*cursor.fetchall(), strict=True)) or [(), (), ()]
+        return of_rows(cursor.fetchall())
+
+
+def of_rows(rows: list[tuple[int, bytes, bytes]]) -> Minutes:
+    """The minutes of rows (sensor id, packed, flags), sorted by (sensor, hour)."""
+    columns = list(zip(*rows, strict=True)) or [(), (), ()]
     sensors, records, flags = (list(column) for column in columns)
     return unpacked(sensors, [bytes(one) for one in records], [bytes(one) for one in flags])
 

@@ -68,6 +68,13 @@ class QuarantineQuerySet(TenantQuerySet[Any]):
         return self.filter(received_at__lt=now - age)
 
 
+class ReadingConflictQuerySet(TenantQuerySet[Any]):
+    site_path = "sensor__site"
+
+    def older_than(self, age: timedelta, *, now: datetime) -> Self:
+        return self.filter(received_at__lt=now - age)
+
+
 class IngestKeyQuerySet(TenantQuerySet[Any]):
     def usable(self, *, now: datetime) -> Self:
         return self.filter(revoked_at__isnull=True).filter(

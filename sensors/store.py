@@ -121,7 +121,7 @@ def insert(readings: Columns) -> BoolArray:
     transaction; rows go in sorted by (sensor, time), so writers wait for each other in one order.
     """
     is_new = np.zeros(len(readings), dtype=bool)
-    first = first_of_each(readings)
+    first = one_of_each(readings)
     ordered = readings.take(first)
     try:
         with transaction.atomic(), inserting(ordered, expect_new=True) as insertion:
@@ -133,13 +133,14 @@ def insert(readings: Columns) -> BoolArray:
     return is_new
 
 
-def first_of_each(readings: Columns) -> IntArray:
-    """Places of the first reading of each (sensor, time), sorted by (sensor, time)."""
+def one_of_each(readings: Columns, *, last: bool = False) -> IntArray:
+    """Places of the first, or last, reading of each (sensor, time), sorted by (sensor, time)."""
     order = np.lexsort((readings.times, readings.sensor_ids))  # stable: equal pairs stay in order
     ids, times = readings.sensor_ids[order], readings.times[order]
-    is_first = np.ones(len(order), dtype=bool)
-    is_first[1:] = (ids[1:] != ids[:-1]) | (times[1:] != times[:-1])
-    return order[is_first]
+    is_one = np.ones(len(order), dtype=bool)
+    others = is_one[:-1] if last else is_one[1:]
+    others[:] = (ids[1:] != ids[:-1]) | (times[1:] != times[:-1])
+    return order[is_one]
 
 
 @dataclass(slots=True)
@@ -151,7 +152,7 @@ class Insertion:
 
 @contextmanager
 def inserting(readings: Columns, *, expect_new: bool) -> Iterator[Insertion]:
-    """Store readings that are sorted as `first_of_each` does, at work while the block runs.
+    """Store readings that are sorted as `one_of_each` does, at work while the block runs.
 
     The block must not use the connection. Needs a transaction. expect_new: many readings go by
     COPY, which raises Duplicates at the end of the block if any is there already; otherwise those

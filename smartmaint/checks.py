@@ -17,6 +17,7 @@ from django.db import DatabaseError, connections
 from redis import RedisError
 
 from sensors.keeping import EVERY_KIND
+from sensors.models import ReadingConflict
 from smartmaint import probes
 
 MIN_KEY_LENGTH = 50
@@ -222,6 +223,20 @@ def acquisition_limits(**_: object) -> list[CheckMessage]:
             f"Not positive, negative, or not between 0 and 1: {', '.join(wrong)}.",
             hint="See .env.example for the meaning and default of each.",
             id="smartmaint.E010",
+        )
+    ]
+
+
+@register
+def conflicts(**_: object) -> list[CheckMessage]:
+    known = ReadingConflict.Resolution.values
+    if settings.READING_CONFLICTS in known:
+        return []
+    return [
+        Error(
+            f"READING_CONFLICTS is {settings.READING_CONFLICTS!r}; nothing can be ingested.",
+            hint=f"One of {', '.join(known)}.",
+            id="smartmaint.E012",
         )
     ]
 

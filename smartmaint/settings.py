@@ -191,6 +191,7 @@ if SENSOR_DISCOVERY not in {"auto", "approve", "reject"}:
     raise ImproperlyConfigured(
         f"SENSOR_DISCOVERY is {SENSOR_DISCOVERY!r}; it is one of auto, approve, reject."
     )
+READING_CONFLICTS = env.str("READING_CONFLICTS", default="keep_first")
 SENSOR_DISCOVERY_CAP_PER_HOUR = env.int("SENSOR_DISCOVERY_CAP_PER_HOUR", default=1000)
 QUALITY_THRESHOLD = env.float("QUALITY_THRESHOLD", default=0.5)
 INGEST_MAX_BODY_BYTES = env.int("INGEST_MAX_BODY_BYTES", default=5 * 2**20)

@@ -45,8 +45,10 @@ for a reading are the same in each: `time` is text, ISO 8601 with a zone; `value
 
 What is answered with 200 is committed. A row that cannot be accepted is kept in quarantine and
 named in `errors`; the others are stored. A reading is (sensor, time): sending one again changes
-nothing and counts as a duplicate. A document that cannot be read is refused as a whole, with the
-line at fault.
+nothing and counts as a duplicate. Another value for a time that has one is a conflict: it is
+written down, `conflicts` counts it, and it is a duplicate where the first value is kept (the
+default), accepted where the last is, quarantined otherwise (`READING_CONFLICTS`). A document that
+cannot be read is refused as a whole, with the line at fault.
 """
 
 

@@ -38,12 +38,17 @@ class ProblemOut(serializers.Serializer[Any]):
 
 
 class ReceiptOut(serializers.Serializer[Any]):
-    """Every row of the body is in exactly one of the three numbers."""
+    """Every row of the body is in exactly one of the first three numbers."""
 
     accepted = serializers.IntegerField()
     duplicates = serializers.IntegerField()
     quarantined = serializers.IntegerField()
     errors = ProblemOut(many=True)  # type: ignore[assignment]  # only for the schema
+    conflicts = serializers.IntegerField(
+        required=False,
+        help_text="Rows whose time has another value, whichever number they are in; left out where "
+        "there are none.",
+    )
 
 
 class AssetInSensor(serializers.ModelSerializer[Asset]):

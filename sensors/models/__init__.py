@@ -1,5 +1,6 @@
 """What was measured: sites, machines, sensors, their readings and what could not be accepted."""
 
+from sensors.models.conflict import ReadingConflict
 from sensors.models.key import IngestKey, IngestReceipt, is_a_line_template
 from sensors.models.note import RollupNote, ScoringNote
 from sensors.models.place import Asset, Site, is_a_time_zone
@@ -22,6 +23,7 @@ __all__ = [
     "MqttArrival",
     "QuarantinedReading",
     "Reading",
+    "ReadingConflict",
     "RetentionRun",
     "RollupNote",
     "ScoringNote",

@@ -13,7 +13,15 @@ from django.utils import timezone
 
 from sensors import keys
 from sensors.formats import DEFAULT_TEMPLATE
-from sensors.models import Asset, IngestKey, QuarantinedReading, Sensor, SensorProfile, Site
+from sensors.models import (
+    Asset,
+    IngestKey,
+    QuarantinedReading,
+    ReadingConflict,
+    Sensor,
+    SensorProfile,
+    Site,
+)
 from tests.factories import make_asset, make_person, make_readings, make_sensor, make_site
 
 pytestmark = pytest.mark.django_db
@@ -390,3 +398,35 @@ def test_a_template_that_cannot_work_is_explained_in_the_form() -> None:
     answer = boss().post(reverse("admin:sensors_ingestkey_add"), form)
     assert "{host} is no placeholder" in answer.content.decode()
     assert not IngestKey.objects.exists()
+
+
+def test_conflicts_are_listed_with_both_values_for_ones_own_sites() -> None:
+    mine, other = make_site(), make_site()
+    for site, value in ((mine, 4.25), (other, 7.75)):
+        ReadingConflict.objects.create(
+            sensor=make_sensor(site=site, unit="V"), time=timezone.now(), kept=value, other=-value,
+            resolution="keep_first", source="http", received_at=timezone.now(),
+        )  # fmt: skip
+    client = signed_in(make_staff(mine))
+    listed = page(client, "sensors_readingconflict_changelist")
+    assert "4.25 V" in listed
+    assert "−4.25 V" in listed
+    assert "7.75" not in listed
+    assert "1 reading conflict" in listed
+    hidden = ReadingConflict.objects.get(sensor__site=other)
+    address = reverse("admin:sensors_readingconflict_change", args=[hidden.pk])
+    assert client.get(address).status_code == 302
+    shown = ReadingConflict.objects.get(sensor__site=mine)
+    assert "the first was kept" in page(client, "sensors_readingconflict_change", shown.pk)
+
+
+def test_conflicts_can_be_filtered_by_how_they_were_settled() -> None:
+    site = make_site()
+    ReadingConflict.objects.create(
+        sensor=make_sensor(site=site), time=timezone.now(), kept=4.25, other=1.0,
+        resolution="keep_last", source="http", received_at=timezone.now(),
+    )  # fmt: skip
+    client = signed_in(make_staff(site))
+    name = "sensors_readingconflict_changelist"
+    assert "4.25" in page(client, name, resolution="keep_last")
+    assert "4.25" not in page(client, name, resolution="keep_first")

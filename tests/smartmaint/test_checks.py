@@ -235,6 +235,12 @@ def test_e011_a_retention_that_makes_no_sense(
     assert named in found()["smartmaint.E011"].msg
 
 
+def test_e012_an_unknown_way_to_settle_conflicts(settings: Settings) -> None:
+    assert "smartmaint.E012" not in found()
+    settings.READING_CONFLICTS = "keep_both"
+    assert "keep_both" in found()["smartmaint.E012"].msg
+
+
 def test_every_finding_says_what_to_do(production: Settings) -> None:
     production.SECRET_KEY = production.JWT_SIGNING_KEY = "weak"
     production.MLFLOW_TRACKING_URI = production.REDIS_URL = "nowhere"

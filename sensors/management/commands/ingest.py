@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
-from sensors.acquisition import MAX_AHEAD, Receipt
+from sensors.acquisition import Receipt
 from sensors.files.ingestion import Rejects, ingest_file
 from sensors.files.layout import Layout
 from sensors.files.options import OptionError, add_clock, add_layout, layout_of
@@ -23,6 +23,7 @@ from sensors.files.parts import Part
 from sensors.files.sources import FORMATS, SUFFIXES, FileError, Source, find
 from sensors.files.survey import Survey
 from sensors.models import FileIngest, Site
+from sensors.offers import MAX_AHEAD
 from sensors.series import to_datetime64
 from sensors.store import AWAY
 from smartmaint.lib import breaker
