@@ -22,6 +22,7 @@ from anomalies import (
     predicted,
     predictions,
     regions,
+    routing,
     silence,
     watch,
 )
@@ -83,6 +84,7 @@ def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
     if not claim:
         return Drained(0, Change())
     change = watch.settle(claim.notes, now=now)
+    routing.note(claim.notes, now=now)
     sensors = Sensor.objects.select_related("site").in_bulk(claim.notes)
     champions = serving.champions_for((sensor.pk, sensor.kind) for sensor in sensors.values())
     works, idle = [], []
@@ -99,6 +101,7 @@ def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
             _come_nearer(work, claim, now=now)
     for work, scored in _scored(works, policy):
         change += _store(work, scored, claim, policy, now=now)
+    change += Change(changed=routing.route_due(now=now))
     return Drained(len(claim.notes), change)
 
 

@@ -13,16 +13,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F
+
+from anomalies import predicted, silence
 from anomalies.findings import DRAFT_FIELDS, Draft
-from anomalies.models import Anomaly, AnomalyRevision
+from anomalies.models import Anomaly, AnomalyRevision, NatureSort
 from anomalies.regions import Region
 from sensors.models import Sensor
 
-TRACED = ("start", "peak", "end", "score", "rung", "detector", "model_name", "model_version")
+TRACED = (
+    *("start", "peak", "end", "score", "rung", "detector", "model_name", "model_version"),
+    *("nature", "nature_sort"),
+)
 EXACT = (
     *("start", "peak", "end", "is_open", "readings"),
     *("rung", "detector", "model_name", "model_version"),
 )
+# Whose fault it is says routing, once the row is there.
+OWN_FIELDS = tuple(name for name in DRAFT_FIELDS if name != "nature")
 SAME_SCORE = 1e-9
 
 
@@ -88,12 +96,15 @@ def _overlap(anomaly: Anomaly, draft: Draft) -> bool:
 
 
 def new_row(sensor: Sensor, draft: Draft, *, now: datetime) -> Anomaly:
-    """An anomaly as the draft has it, not saved yet, to be validated."""
+    """An anomaly as the draft has it, not saved yet, to be routed and validated."""
+    of_readings = draft.detector not in (silence.DETECTOR, predicted.DETECTOR)
     return Anomaly(
         sensor=sensor,
         detected_at=now,
         updated_at=now,
         validation_due_at=now,
+        routing_due_at=now if of_readings else None,
+        nature_sort=NatureSort.SILENCE if draft.detector == silence.DETECTOR else "",
         **draft.fields(),
     )
 
@@ -103,32 +114,34 @@ def update(anomaly: Anomaly, draft: Draft, *, grows: bool, reason: str, now: dat
     same = _same(anomaly, draft)
     if same and anomaly.receipt["window_sha256"] == draft.receipt["window_sha256"]:
         return 0
-    before = _trace(anomaly)
-    for name in DRAFT_FIELDS:
+    before = trace(anomaly)
+    for name in OWN_FIELDS:
         setattr(anomaly, name, getattr(draft, name))
     # Also when only its window changed: the readings before it are what it is validated by.
     anomaly.updated_at = anomaly.validation_due_at = now
+    changed = [*OWN_FIELDS, "updated_at", "validation_due_at"]
+    if anomaly.routed_at is not None or anomaly.routing_due_at is not None:
+        anomaly.routing_due_at, anomaly.routed_since, anomaly.routed_until = now, None, None
+        changed += ["routing_due_at", "routed_since", "routed_until"]
     if not (grows or same):
-        anomaly.revision += 1
-        _revise(anomaly, before, _trace(anomaly), reason=reason, now=now)
+        revise(anomaly, before, trace(anomaly), reason=reason, now=now)
     # Only what detection owns: a review or a validation of the same row may be under way.
-    anomaly.save(update_fields=[*DRAFT_FIELDS, "updated_at", "validation_due_at", "revision"])
+    anomaly.save(update_fields=changed)
     return 1
 
 
 def withdraw(anomaly: Anomaly, *, reason: str, now: datetime) -> None:
     """Take an anomaly back, with a trace. It goes on no more."""
-    before = _trace(anomaly)
+    before = trace(anomaly)
     anomaly.withdrawn_at = anomaly.updated_at = anomaly.episode_due_at = now
     anomaly.validation_due_at = None
     anomaly.is_open = False
-    anomaly.revision += 1
-    changed = ("withdrawn_at", "updated_at", "validation_due_at", "revision", "is_open")
+    changed = ("withdrawn_at", "updated_at", "validation_due_at", "is_open")
     anomaly.save(update_fields=[*changed, "episode_due_at"])
-    _revise(anomaly, before, {"withdrawn": True}, reason=reason, now=now)
+    revise(anomaly, before, {"withdrawn": True}, reason=reason, now=now)
 
 
-def _revise(
+def revise(
     anomaly: Anomaly,
     before: dict[str, Any],
     after: dict[str, Any],
@@ -136,6 +149,12 @@ def _revise(
     reason: str,
     now: datetime,
 ) -> None:
+    """Leave a trace of a change, under the next number. Call it in a transaction.
+
+    The number is counted in the row: routing may have revised it since it was loaded.
+    """
+    Anomaly.objects.filter(pk=anomaly.pk).update(revision=F("revision") + 1)
+    anomaly.refresh_from_db(fields=["revision"])
     AnomalyRevision.objects.create(
         anomaly=anomaly,
         revision=anomaly.revision,
@@ -152,7 +171,8 @@ def _same(anomaly: Anomaly, draft: Draft) -> bool:
     )
 
 
-def _trace(anomaly: Anomaly) -> dict[str, Any]:
+def trace(anomaly: Anomaly) -> dict[str, Any]:
+    """What a revision keeps of an anomaly."""
     values = {name: getattr(anomaly, name) for name in TRACED}
     return {
         name: value.isoformat() if isinstance(value, datetime) else value

@@ -149,6 +149,12 @@ def values(anomaly: Anomaly) -> SafeString:
     )
 
 
+def nature(anomaly: Anomaly) -> str:
+    """Where the fault is, and which one it is where that is known."""
+    where = f"in {NATURES.get(anomaly.nature, anomaly.nature)}"
+    return f"{where}: {anomaly.get_nature_sort_display()}" if anomaly.nature_sort else where
+
+
 def model(anomaly: Anomaly) -> str:
     """The model and its version, or that none of the registry was at work."""
     if not anomaly.model_name:

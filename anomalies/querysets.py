@@ -40,6 +40,9 @@ class AnomalyQuerySet(TenantQuerySet[Any]):
     def awaiting_validation(self) -> Self:
         return self.standing().filter(validation_due_at__isnull=False)
 
+    def awaiting_routing(self) -> Self:
+        return self.standing().filter(routing_due_at__isnull=False)
+
     def awaiting_episode(self) -> Self:
         """What is new or has changed since its episode was looked at, withdrawn ones included."""
         return self.filter(episode_due_at__isnull=False)

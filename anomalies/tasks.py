@@ -81,7 +81,7 @@ def run_validation() -> int:
 
 def sweep() -> None:
     """What the clock makes sure of: whatever waits in PostgreSQL is picked up."""
-    from anomalies import detection, watch
+    from anomalies import detection, routing, watch
     from anomalies.episodes import closing, placing
 
     _awake("sweep")
@@ -94,6 +94,7 @@ def sweep() -> None:
         logger.info("silent sensors: %s", watched)
     if ScoringNote.objects.open().exists():
         run_detection()
+    routing.route_due(now=timezone.now())
     if (
         Anomaly.objects.awaiting_validation().exists()
         or Anomaly.objects.awaiting_episode().exists()

@@ -35,7 +35,8 @@ class AnomalyAdmin(SiteScopedAdmin):
         filters.ReviewFilter,
         filters.SeverityFilter,
         filters.StatusFilter,
-        "nature",
+        filters.QueueFilter,
+        "nature_sort",
         filters.KindFilter,
         ("sensor__site", VisibleRelatedFilter),
         ("sensor__asset", VisibleRelatedFilter),
@@ -213,8 +214,7 @@ class AnomalyAdmin(SiteScopedAdmin):
 
     @admin.display(description="kind", ordering="sensor__kind")
     def kind(self, anomaly: Anomaly) -> SafeString:
-        nature = presentation.NATURES.get(anomaly.nature, anomaly.nature)
-        return cells.two_lines(anomaly.sensor.kind, f"in {nature}")
+        return cells.two_lines(anomaly.sensor.kind, presentation.nature(anomaly))
 
     @admin.display(description="when", ordering="start")
     def when(self, anomaly: Anomaly) -> SafeString:

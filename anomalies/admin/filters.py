@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from anomalies.models import Verdict
+from anomalies.models import Nature, Verdict
 from anomalies.presentation import SEVERITIES, STATUSES, VERDICTS
 from sensors.models import Sensor
 
@@ -87,6 +87,20 @@ class StatusFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen = self.value()
         return queryset if chosen is None else queryset.filter(status=chosen.replace("none", ""))
+
+
+class QueueFilter(admin.SimpleListFilter):
+    """Who is to look: those who mend machines, or those who mend sensors."""
+
+    title = "queue"
+    parameter_name = "nature"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        names = {Nature.MACHINE: "Machines", Nature.INSTRUMENT: "Instruments"}
+        return [(value, names.get(Nature(value), "Predictions")) for value in Nature.values]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(nature=self.value()) if self.value() else queryset
 
 
 class KindFilter(admin.SimpleListFilter):

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Q
 from rest_framework import serializers
 
-from anomalies.models import Nature, PublishedStatus, Verdict
+from anomalies.models import Nature, NatureSort, PublishedStatus, Verdict
 from anomalies.querysets import AnomalyQuerySet
 from sensors.models import KIND_CHOICES
 
@@ -26,7 +26,14 @@ class AnomalyFilters(serializers.Serializer[Any]):
     status = serializers.ChoiceField(
         [*PublishedStatus.values, NONE], required=False, help_text="`none`: not validated yet."
     )
-    nature = serializers.ChoiceField(Nature.choices, required=False)
+    nature = serializers.ChoiceField(
+        Nature.choices,
+        required=False,
+        help_text="`instrument`: the queue of whoever mends sensors.",
+    )
+    nature_sort = serializers.ChoiceField(
+        NatureSort.choices, required=False, help_text="Which fault of an instrument."
+    )
     verdict = serializers.ChoiceField(
         [*Verdict.values, NONE], required=False, help_text="`none`: not reviewed yet."
     )
@@ -87,6 +94,7 @@ LOOKUPS = {
     "asset": "sensor__asset",
     "kind": "sensor__kind",
     "nature": "nature",
+    "nature_sort": "nature_sort",
     "severity_min": "severity__gte",
     "to": "start__lte",
 }

@@ -46,7 +46,7 @@ class AnomalyInList(serializers.ModelSerializer[Anomaly]):
     sensor = SensorOfAnomaly(read_only=True)
     asset = AssetOfAnomaly(source="sensor.asset", read_only=True, allow_null=True)
     unit = serializers.CharField(source="sensor.unit", read_only=True)
-    sentence = serializers.SerializerMethodField(help_text="The explanation in words.")
+    sentence = serializers.CharField(help_text="The explanation in words.", read_only=True)
     decision = OrNull(Validation._meta.get_field("decision").choices)
     status = OrNull(PublishedStatus.choices, help_text="Null until validated.")
     verdict = OrNull(Verdict.choices, help_text="The newest review's; null without one.")
@@ -55,13 +55,11 @@ class AnomalyInList(serializers.ModelSerializer[Anomaly]):
         model = Anomaly
         fields = [
             "id", "sensor", "asset", "start", "peak", "end", "is_open", "follows", "readings",
-            "score", "severity", "nature", "detector", "model_name", "model_version", "rung",
-            "observed", "expected_low", "expected_high", "unit", "sentence", "decision", "status",
-            "confidence", "verdict", "revision", "detected_at", "updated_at", "withdrawn_at",
+            "score", "severity", "nature", "nature_sort", "nature_reason", "detector",
+            "model_name", "model_version", "rung", "observed", "expected_low", "expected_high",
+            "unit", "sentence", "decision", "status", "confidence", "verdict", "revision",
+            "detected_at", "updated_at", "withdrawn_at",
         ]  # fmt: skip
-
-    def get_sentence(self, anomaly: Anomaly) -> str:
-        return str(anomaly.explanation.get("sentence", ""))
 
 
 class TermOfConfidence(serializers.Serializer[Any]):

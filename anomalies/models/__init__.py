@@ -1,7 +1,7 @@
 """What is wrong, why we think so, how sure we are, and what people said about it."""
 
 from anomalies.models.anomaly import Anomaly, AnomalyRevision, PredictedCrossing
-from anomalies.models.choices import Decision, Nature, PublishedStatus, Rung, Verdict
+from anomalies.models.choices import Decision, Nature, NatureSort, PublishedStatus, Rung, Verdict
 from anomalies.models.detection import DetectionCheckpoint, DetectionLease, SilenceWatch
 from anomalies.models.episode import Episode, EpisodeEvent, Queue, Resolution, State
 from anomalies.models.review import Review
@@ -16,6 +16,7 @@ __all__ = [
     "Episode",
     "EpisodeEvent",
     "Nature",
+    "NatureSort",
     "PredictedCrossing",
     "PublishedStatus",
     "Queue",

@@ -4,7 +4,14 @@ from django.db import models
 from django.db.models import F, Q
 
 from anomalies import predicted, silence
-from anomalies.models.choices import Decision, Nature, PublishedStatus, Rung, Verdict
+from anomalies.models.choices import (
+    Decision,
+    Nature,
+    NatureSort,
+    PublishedStatus,
+    Rung,
+    Verdict,
+)
 from anomalies.querysets import AnomalyQuerySet
 from sensors.models import Sensor
 
@@ -32,6 +39,22 @@ class Anomaly(models.Model):
     score = models.FloatField(help_text="Score at the peak, 0 to 1, higher is rarer.")
     severity = models.PositiveSmallIntegerField(help_text="1 to 5.")
     nature = models.CharField(max_length=10, choices=Nature.choices)
+    nature_sort = models.CharField(
+        "fault", max_length=12, choices=NatureSort.choices, blank=True, default=""
+    )
+    nature_reason = models.CharField(
+        max_length=300, blank=True, default="", help_text="What shows it, in words."
+    )
+    routing_due_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it is to be decided whose fault it is."
+    )
+    routed_at = models.DateTimeField(null=True, blank=True)
+    routed_since = models.DateTimeField(
+        null=True, blank=True, help_text="First event time that counted; empty: all before."
+    )
+    routed_until = models.DateTimeField(
+        null=True, blank=True, help_text="Last event time that counted; empty: all to come."
+    )
     detector = models.CharField(max_length=60)
     model_name = models.CharField(max_length=200, blank=True)
     model_version = models.PositiveIntegerField(null=True, blank=True)
@@ -108,6 +131,15 @@ class Anomaly(models.Model):
                 condition=Q(validation_due_at__isnull=False),
                 name="anomaly_validation_due",
             ),
+            # Routing takes what waits.
+            models.Index(
+                fields=["routing_due_at"],
+                condition=Q(routing_due_at__isnull=False),
+                name="anomaly_routing_due",
+            ),
+            # New readings of a machine's sensors look for anomalies that they may put down to
+            # another cause.
+            models.Index(fields=["sensor", "routed_until"], name="anomaly_routed_until"),
             # What changes an episode.
             models.Index(
                 fields=["episode_due_at"],
@@ -120,6 +152,16 @@ class Anomaly(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sensor} {self.start:%Y-%m-%d %H:%M}"
+
+    @property
+    def sentence(self) -> str:
+        """The explanation in words, with what says whose fault it is."""
+        told = str(self.explanation.get("sentence", ""))
+        if not told or not self.nature_reason:
+            return told
+        who = "The sensor" if self.nature == Nature.INSTRUMENT else "The machine"
+        named = self.get_nature_sort_display()
+        return f"{told} {who} is at fault ({named}): {self.nature_reason}."
 
 
 class PredictedCrossing(models.Model):

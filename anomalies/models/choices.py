@@ -18,6 +18,20 @@ class Nature(models.TextChoices):
     PREDICTED = "predicted", "what the machine is heading for"
 
 
+class NatureSort(models.TextChoices):
+    """Which fault of an instrument it is; the last one is the machine's."""
+
+    OUT_OF_RANGE = "out_of_range", "impossible value"
+    CLOCK = "clock", "clock jump"
+    DROPOUT = "dropout", "dropout"
+    SATURATION = "saturation", "saturation"
+    STUCK = "stuck", "stuck"
+    SPIKE = "spike", "spike"
+    CALIBRATION = "calibration", "calibration drift"
+    SILENCE = "silence", "silence"
+    TOGETHER = "together", "several sensors together"
+
+
 class Decision(models.TextChoices):
     CREDIBLE = "credible_anomaly"
     FALSE_POSITIVE = "false_positive_suspected"

@@ -29,25 +29,11 @@ __all__ = [
     "MACHINE",
     "MARGIN_ROWS",
     "MOST_ROWS",
-    "SORTS",
     "Bounds",
     "Ruling",
     "Track",
     "decide",
 ]
-
-# What a ruling's sort may be, in words; the last is the machine's.
-SORTS: dict[str, str] = {
-    "out_of_range": "impossible value",
-    "clock": "clock jump",
-    "dropout": "dropout",
-    "saturation": "saturation",
-    "stuck": "stuck",
-    "spike": "spike",
-    "calibration": "calibration drift",
-    "silence": "silence",
-    "together": "several sensors",
-}
 
 
 def decide(

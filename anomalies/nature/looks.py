@@ -39,7 +39,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """nature: instrument or machine. sort: one of nature.SORTS, or empty. reason: what shows it."""
+    """nature: instrument or machine. sort: one of models.NatureSort, or empty; reason: why."""
 
     nature: str
     sort: str

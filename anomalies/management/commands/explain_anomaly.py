@@ -64,7 +64,7 @@ def _as_text(anomaly: Anomaly, again: Recomputed) -> str:
     model = f"{anomaly.model_name} v{anomaly.model_version}" if anomaly.model_name else "no model"
     return "\n".join(
         [
-            anomaly.explanation["sentence"],
+            anomaly.sentence,
             f"Judged by {anomaly.detector} ({model}), rung {anomaly.rung}.",
             f"Peak at {anomaly.peak.isoformat()}, severity {anomaly.severity}, {anomaly.nature}.",
             "Parts of the score:",

@@ -1,0 +1,162 @@
+"""Anomalies reach the queue that the stored readings say, in whatever order readings come."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from django.test import Client
+
+from anomalies import detection, routing
+from anomalies.detection_policy import DetectionPolicy
+from anomalies.models import Anomaly, AnomalyRevision
+from sensors.models import IngestKey, Reading, ScoringNote, Sensor
+from tests.factories import make_anomaly, make_asset, make_key, make_sensor
+
+pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 3, 8, tzinfo=UTC)
+FIRST = datetime(2026, 3, 1, tzinfo=UTC)
+STEP = timedelta(minutes=10)
+N, AT = 400, 350
+
+
+def surge(seed: int, *, leaps: bool = True) -> np.ndarray:
+    values = np.random.default_rng(seed).normal(40, 1, N)
+    values[AT] += 18 * leaps
+    return values
+
+
+def store(sensor: Sensor, values: np.ndarray, rows: range) -> None:
+    """As acquisition commits them."""
+    times = [FIRST + STEP * row for row in rows]
+    Reading.objects.bulk_create(
+        Reading(sensor=sensor, time=time, value=values[row], quality=1.0)
+        for time, row in zip(times, rows, strict=True)
+    )
+    ScoringNote.objects.create(sensor=sensor, since=times[0], until=times[-1])
+
+
+def drain_all(minutes: int = 0) -> None:
+    now = NOW + timedelta(minutes=minutes)
+    while detection.drain(now=now, policy=DetectionPolicy()).sensors:
+        pass
+
+
+def ruled(sensor: Sensor) -> list[tuple[object, ...]]:
+    found = Anomaly.objects.standing().filter(sensor=sensor).order_by("start")
+    assert not found.awaiting_routing().exists()
+    return list(found.values_list("start", "nature", "nature_sort", "nature_reason"))
+
+
+def pair() -> tuple[Sensor, Sensor]:
+    asset = make_asset()
+    return tuple(
+        make_sensor(asset=asset, kind="pressure", external_id=f"{asset}/{name}") for name in "ab"
+    )
+
+
+def test_a_spike_of_one_sensor_goes_to_the_instruments_with_its_sort_in_words():
+    one, other = pair()
+    store(one, surge(1), range(N))
+    store(other, surge(2, leaps=False), range(N))
+    drain_all()
+    (anomaly,) = Anomaly.objects.standing().filter(sensor=one)
+    assert (anomaly.nature, anomaly.nature_sort) == ("instrument", "spike")
+    assert anomaly.sentence.endswith(
+        "The sensor is at fault (spike): it leapt for one reading and was back at once."
+    )
+
+
+def test_late_readings_of_another_sensor_revise_whose_fault_it_is():
+    one, other = pair()
+    store(one, surge(1), range(N))
+    drain_all()
+    assert ruled(one)[0][1:3] == ("instrument", "spike")
+    store(other, surge(2), range(N))
+    drain_all(1)
+    late = ruled(one)
+    assert late[0][1:3] == ("machine", "together")
+    revision = AnomalyRevision.objects.get(anomaly__sensor=one)
+    assert revision.reason == routing.REASON
+    assert (revision.before["nature"], revision.after["nature"]) == ("instrument", "machine")
+    assert Anomaly.objects.get(sensor=one).validation_due_at is not None
+    fresh, beside = pair()
+    store(fresh, surge(1), range(N))
+    store(beside, surge(2), range(N))
+    drain_all(2)
+    assert [row[:3] for row in ruled(fresh)] == [row[:3] for row in late]
+
+
+def test_any_order_of_two_sensors_batches_ends_in_the_same_queue():
+    outcomes = []
+    for seed in range(2):
+        one, other = pair()
+        batches = [(s, range(k, k + 50)) for s in (one, other) for k in range(0, N, 50)]
+        values = {one: surge(1), other: surge(2)}
+        for at in np.random.default_rng(seed).permutation(len(batches)):
+            sensor, rows = batches[at]
+            store(sensor, values[sensor], rows)
+            if at % 2:
+                drain_all(seed)
+        drain_all(seed)
+        outcomes.append([row[:3] for row in ruled(one)] + [row[:3] for row in ruled(other)])
+    assert outcomes[0]
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+
+
+def test_a_spike_is_one_when_it_is_over():
+    one = make_sensor(kind="pressure")
+    store(one, surge(1), range(AT + 2))
+    drain_all()
+    assert ruled(one)[0][1] == "machine"
+    store(one, surge(1), range(AT + 2, N))
+    drain_all()
+    assert ruled(one)[0][1:3] == ("instrument", "spike")
+
+
+def test_readings_of_another_machine_or_long_after_touch_nothing():
+    one, other = pair()
+    store(one, surge(1), range(N))
+    store(other, surge(2), range(N))
+    stranger = make_sensor(site=one.site)
+    drain_all()
+    routed = Anomaly.objects.get(sensor=one).routed_at
+    far = ScoringNote(sensor=other, since=NOW, until=NOW + STEP)
+    near = ScoringNote(sensor=stranger, since=FIRST, until=NOW)
+    routing.note({other.pk: [far], stranger.pk: [near]}, now=NOW)
+    assert not Anomaly.objects.awaiting_routing().exists()
+    assert Anomaly.objects.get(sensor=one).routed_at == routed
+
+
+def test_the_router_that_dies_leaves_it_to_the_next_after_its_lease(monkeypatch):
+    make_anomaly(routing_due_at=NOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(routing, "scene_of", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            routing.route_due(now=NOW)
+    routing.route_due(now=NOW)
+    assert Anomaly.objects.awaiting_routing().exists()
+    routing.route_due(now=NOW + routing.LEASE)
+    assert not Anomaly.objects.awaiting_routing().exists()
+
+
+def test_the_api_lists_the_queue_of_one_site_by_sort(client: Client):
+    mine = make_anomaly(nature="instrument", nature_sort="stuck", nature_reason="it repeated")
+    make_anomaly(sensor=make_sensor(site=mine.sensor.site))
+    make_anomaly(nature="instrument", nature_sort="stuck")  # another site's
+    _, secret = make_key(site=mine.sensor.site, scopes=[IngestKey.Scope.READ])
+    header = {"HTTP_AUTHORIZATION": f"Api-Key {secret}"}
+    for query in ("nature=instrument", "nature_sort=stuck"):
+        rows = client.get(f"/api/v1/anomalies?{query}", **header).json()["results"]
+        assert [(row["id"], row["nature_sort"]) for row in rows] == [(mine.pk, "stuck")]
+    assert client.get("/api/v1/anomalies?nature_sort=tired", **header).status_code == 400
+
+
+def test_the_admin_shows_the_queue_with_each_sort(admin_client: Client):
+    make_anomaly(nature="instrument", nature_sort="saturation", nature_reason="9 of 9 at a bound")
+    machine = make_anomaly()
+    page = admin_client.get("/admin/anomalies/anomaly/?nature=instrument").content.decode()
+    assert "in the sensor: saturation" in page
+    assert machine.sensor.external_id not in page
