@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from anomalies import nature
-from anomalies.scoring import DetectionPolicy, Limits, Stretch, ranges, score_stretches
+from anomalies.detection_policy import DetectionPolicy
+from anomalies.scoring import Limits, Stretch, ranges, score_stretches
 from mlops import features
 from sensors.generator import Fault, Stream, generate
 from sensors.generator.machines import OF_INSTRUMENT, SORTS, TOGETHER, machine
