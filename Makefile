@@ -49,6 +49,7 @@ lint: $(VENV)/.installed-dev ## Check style, types, import contracts, migrations
 	$(BIN)/lint-imports
 	@$(SERVICES) run -- python manage.py makemigrations --check --dry-run
 	@$(SERVICES) run -- env DEBUG=0 SECURE=1 ALLOWED_HOSTS=smartmaint.example \
+		PUBLIC_URL=https://smartmaint.example \
 		python manage.py check --deploy --fail-level WARNING
 
 format: $(VENV)/.installed-dev ## Let ruff put the code in order

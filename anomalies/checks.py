@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 
 from anomalies import policy, silence
 from anomalies.episodes import policy as episode_policy_of
+from anomalies.notify import addresses, pacing
 
 
 @register
@@ -55,3 +58,46 @@ def episode_policy(**_: object) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register
+def notification_settings(**_: object) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    try:
+        pacing.parse(settings.NOTIFY_POLICY)
+    except pacing.PacingError as error:
+        hint = 'For example {"group_wait_s": 60}. See anomalies/notify/pacing.py for every name.'
+        found.append(
+            Error(f"NOTIFY_POLICY cannot be used: {error}", hint=hint, id="anomalies.E004")
+        )
+    try:
+        addresses.parse(settings.NOTIFY_ALLOWED_NETWORKS)
+    except ValueError as error:
+        hint = "For example 10.1.2.0/24, separated by commas."
+        message = f"NOTIFY_ALLOWED_NETWORKS cannot be used: {error}"
+        found.append(Error(message, hint=hint, id="anomalies.E005"))
+    return found + _allowed_networks()
+
+
+@register(Tags.security, deploy=True)
+def public_url(**_: object) -> list[CheckMessage]:
+    url = urlsplit(settings.PUBLIC_URL)
+    if url.scheme in {"http", "https"} and url.hostname:
+        return []
+    hint = "PUBLIC_URL=https://smartmaint.example"
+    if settings.PUBLIC_URL:
+        return [Error("PUBLIC_URL is no http address.", hint=hint, id="anomalies.E006")]
+    message = "PUBLIC_URL is not set: messages do not link to the episode."
+    return [Warning(message, hint=hint, id="anomalies.W007")]
+
+
+def _allowed_networks() -> list[CheckMessage]:
+    if not settings.NOTIFY_ALLOWED_NETWORKS or settings.DEBUG:
+        return []
+    return [
+        Warning(
+            "NOTIFY_ALLOWED_NETWORKS is set: who may write routes can call hosts in them.",
+            hint="Leave it empty, except in tests.",
+            id="anomalies.W008",
+        )
+    ]

@@ -80,3 +80,21 @@ class EpisodeQuerySet(TenantQuerySet[Any]):
 
 class EpisodeEventQuerySet(TenantQuerySet[Any]):
     site_path = "episode__site"
+
+
+class RouteQuerySet(TenantQuerySet[Any]):
+    pass
+
+
+class MessageQuerySet(TenantQuerySet[Any]):
+    def waiting(self) -> Self:
+        """Not through yet."""
+        return self.filter(state="waiting")
+
+
+class NotificationQuerySet(TenantQuerySet[Any]):
+    site_path = "episode__site"
+
+    def waiting(self) -> Self:
+        """Not in a message yet."""
+        return self.filter(message__isnull=True, dropped="")

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable
 from functools import cache
+from random import Random
 
 import django_rq
 from django.utils import timezone
@@ -120,6 +121,18 @@ def forecast() -> None:
         wake_validation()
     logger.info("%d sensors forecast, predictions: %s", made, change)
     logger.info("%d old forecasts removed", forecasts.prune(now=now))
+
+
+def run_notification() -> None:
+    """Remind, group what is to be told, and send what is due."""
+    from anomalies.notify import delivery, grouping, outbox
+
+    pacing = outbox.pacing()
+    outbox.remind(now=timezone.now())
+    grouping.gather(now=timezone.now(), pacing=pacing)
+    delivered = delivery.deliver(now=timezone.now(), pacing=pacing, rng=Random())  # noqa: S311
+    if delivered != delivery.Delivered():
+        logger.info("notifications: %s", delivered)
 
 
 def housekeeping() -> None:

@@ -16,7 +16,7 @@ from redis import RedisError
 from rq import Queue
 from rq.registry import FailedJobRegistry
 
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, Episode, Message
 from sensors.models import QuarantinedReading, RetentionRun, RollupNote, ScoringNote
 from smartmaint import probes
 from smartmaint.lib import breaker
@@ -54,7 +54,7 @@ def _or_absent(
 def _from_database(now: datetime) -> list[Metric]:
     with transaction.atomic():
         probes.limit_statements()
-        return [*_notes(now), _quarantine(), _retention(), _anomalies()]
+        return [*_notes(now), _quarantine(), _retention(), _anomalies(), *_episodes(now)]
 
 
 def _notes(now: datetime) -> list[Metric]:
@@ -121,6 +121,34 @@ def _anomalies() -> Metric:
     for status, count in rows.annotate(Count("id")):
         standing.add_metric([status or "pending"], count)
     return standing
+
+
+def _episodes(now: datetime) -> list[Metric]:
+    """What people have before them, and what has not reached them yet."""
+    standing = GaugeMetricFamily(
+        "smartmaint_episodes", "Episodes that are not resolved.", labels=["queue", "state"]
+    )
+    rows = Episode.objects.open().order_by().values_list("queue", "state").annotate(Count("id"))
+    for queue, state, count in rows:
+        standing.add_metric([queue, state], count)
+    messages = GaugeMetricFamily(
+        "smartmaint_notification_messages",
+        "Messages that wait to be sent or have failed.",
+        labels=["state"],
+    )
+    found = Message.objects.aggregate(
+        waiting=Count("id", filter=Q(state="waiting")),
+        failed=Count("id", filter=Q(state="failed")),
+        oldest=Min("created_at", filter=Q(state="waiting")),
+    )
+    for state in ("waiting", "failed"):
+        messages.add_metric([state], found[state])
+    age = GaugeMetricFamily(
+        "smartmaint_oldest_waiting_message_seconds",
+        "Age of the oldest message that is not through; 0 when none waits.",
+        value=(now - found["oldest"]).total_seconds() if found["oldest"] else 0.0,
+    )
+    return [standing, messages, age]
 
 
 def _from_redis() -> list[Metric]:

@@ -121,6 +121,7 @@ _QUEUE = {
 RQ_QUEUES = {
     "detection": _QUEUE,
     "validation": _QUEUE,
+    "notification": _QUEUE,
     "training": {**_QUEUE, "DEFAULT_TIMEOUT": 3600},
 }
 
@@ -252,6 +253,11 @@ DETECTION_LEASE_SECONDS = env.int("DETECTION_LEASE_SECONDS", default=120)
 DETECTION_CLAIM_SIZE = env.int("DETECTION_CLAIM_SIZE", default=64)
 DETECTION_POLICY = env.json("DETECTION_POLICY", default={})
 EPISODE_POLICY = env.json("EPISODE_POLICY", default={})
+NOTIFY_POLICY = env.json("NOTIFY_POLICY", default={})
+# Networks outside the Internet that webhooks may call all the same.
+NOTIFY_ALLOWED_NETWORKS = env.list("NOTIFY_ALLOWED_NETWORKS", default=[])
+# Where people see the pages; messages link there.
+PUBLIC_URL = env.str("PUBLIC_URL", default=f"https://{render_host}" if render_host else "")
 SILENCE_POLICY = env.json("SILENCE_POLICY", default={})
 FORECAST_POLICY = env.json("FORECAST_POLICY", default={})
 VALIDATION_POLICY = env.json("VALIDATION_POLICY", default={})
@@ -265,6 +271,7 @@ EMAIL_HOST = env.str("EMAIL_HOST", default="localhost")
 EMAIL_PORT = env.int("EMAIL_PORT", default=587)
 EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
 EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_TIMEOUT = 10
 EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=True)
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="smartmaint@localhost")
 

@@ -1,7 +1,16 @@
 """The review workplace: what was found, why, how sure we are, and what people say about it."""
 
 from anomalies.admin.anomalies import AnomalyAdmin
+from anomalies.admin.episodes import EpisodeAdmin
+from anomalies.admin.notifications import MessageAdmin, NotificationRouteAdmin
 from anomalies.admin.rules import ValidationRuleAdmin
 from anomalies.admin.sensors import ReviewedSensorAdmin
 
-__all__ = ["AnomalyAdmin", "ReviewedSensorAdmin", "ValidationRuleAdmin"]
+__all__ = [
+    "AnomalyAdmin",
+    "EpisodeAdmin",
+    "MessageAdmin",
+    "NotificationRouteAdmin",
+    "ReviewedSensorAdmin",
+    "ValidationRuleAdmin",
+]

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from anomalies.models import Anomaly, Episode, EpisodeEvent, Resolution, State
+from anomalies.notify import outbox
 
 Kind = EpisodeEvent.Kind
 
@@ -22,8 +23,8 @@ def write(
     text: str = "",
     **data: Any,
 ) -> EpisodeEvent:
-    """Add an event. person: None where the system did it."""
-    return EpisodeEvent.objects.create(
+    """Add an event, and note who is to be told. person: None where the system did it."""
+    event = EpisodeEvent.objects.create(
         episode=episode,
         kind=kind,
         at=now,
@@ -32,6 +33,8 @@ def write(
         text=text,
         data=data,
     )
+    outbox.tell(event)
+    return event
 
 
 def resolve(

@@ -39,7 +39,8 @@ class Subject:
         """
         model, pk = (Asset, self.asset) if self.asset else (Sensor, self.sensor)
         rows = model._default_manager.select_for_update(skip_locked=not wait, no_key=True)
-        return rows.filter(pk=pk).values_list("pk").first() is not None
+        # By its number: the usual order would join, and lock, the site.
+        return rows.filter(pk=pk).order_by("pk").values_list("pk").first() is not None
 
 
 def subject_of(anomaly: Anomaly) -> Subject:

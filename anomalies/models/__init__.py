@@ -4,6 +4,7 @@ from anomalies.models.anomaly import Anomaly, AnomalyRevision, PredictedCrossing
 from anomalies.models.choices import Decision, Nature, NatureSort, PublishedStatus, Rung, Verdict
 from anomalies.models.detection import DetectionCheckpoint, DetectionLease, SilenceWatch
 from anomalies.models.episode import Episode, EpisodeEvent, Queue, Resolution, State
+from anomalies.models.notification import Message, Notification, NotificationRoute
 from anomalies.models.review import Review
 from anomalies.models.validation import SensorValidationProfile, Validation, ValidationRule
 
@@ -15,8 +16,11 @@ __all__ = [
     "DetectionLease",
     "Episode",
     "EpisodeEvent",
+    "Message",
     "Nature",
     "NatureSort",
+    "Notification",
+    "NotificationRoute",
     "PredictedCrossing",
     "PublishedStatus",
     "Queue",

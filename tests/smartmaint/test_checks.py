@@ -278,6 +278,7 @@ def test_production_settings_pass_the_deployment_check() -> None:
     done = manage(
         "check", "--deploy", "--fail-level", "WARNING",
         DEBUG="0", SECURE="1", ALLOWED_HOSTS="smartmaint.example",
+        PUBLIC_URL="https://smartmaint.example",
         SECRET_KEY=GOOD_KEY, JWT_SIGNING_KEY=GOOD_KEY[::-1], MODEL_SIGNING_KEY=GOOD_KEY.swapcase(),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,347 @@
+"""The list of episodes and the page of one: what moved in which order, what was done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from anomalies import presentation
+from anomalies.admin import detail
+from anomalies.admin.filters import DefaultFilter, SeverityFilter
+from anomalies.episodes import acting, evidence
+from anomalies.models import Episode, Notification, State
+from sensors.admin import cells
+from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
+from sensors.models import Sensor
+from sensors.presentation import age, duration, local, zone_of
+
+STATES = {
+    State.OPEN: "badge-bad",
+    State.REOPENED: "badge-bad",
+    State.ACKNOWLEDGED: "badge-warn",
+    State.IN_PROGRESS: "badge-note",
+    State.RESOLVED: "badge-good",
+}
+SHOWN_EVENTS = 100
+SHOWN_ANOMALIES = 20
+
+
+class StateFilter(DefaultFilter):
+    title = "state"
+    parameter_name = "state"
+    usual = "Not resolved"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [*((value, str(label)) for value, label in State.choices), ("all", "All")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value()
+        if chosen == "all":
+            return queryset
+        if chosen in State.values:
+            return queryset.filter(state=chosen)
+        return queryset.exclude(state=State.RESOLVED)
+
+
+class ActForm(forms.Form):
+    """What a person does on the page. Which fields count depends on the act."""
+
+    act = forms.ChoiceField(
+        choices=[(name, name) for name in ("acknowledge", "start", "resolve", "reopen", "assign",
+                                           "snooze", "comment", "link")]
+    )  # fmt: skip
+    text = forms.CharField(required=False, max_length=acting.LONGEST_TEXT)
+    hours = forms.FloatField(required=False, min_value=0.1, max_value=24 * 90)
+    to = forms.ModelChoiceField(get_user_model().objects.none(), required=False)
+    url = forms.CharField(required=False, max_length=2000)
+
+
+@admin.register(Episode)
+class EpisodeAdmin(SiteScopedAdmin):
+    change_form_template = "admin/anomalies/episode/change_form.html"
+    change_list_template = "admin/anomalies/episode/change_list.html"
+    list_display = (
+        *("shown_severity", "subject", "shown_state", "when", "first_mover", "shown_evidence"),
+        *("shown_confidence", "shown_assignee"),
+    )
+    list_display_links = ("shown_severity", "subject")
+    list_filter = (
+        StateFilter,
+        "queue",
+        SeverityFilter,
+        ("site", VisibleRelatedFilter),
+        ("asset", VisibleRelatedFilter),
+        "started_at",
+    )
+    list_select_related = ("site", "asset", "sensor", "first_sensor", "assignee")
+    list_per_page = 50
+    show_full_result_count = False
+    ordering = ("-severity", "-started_at", "-id")
+    search_fields = ("asset__name", "sensor__external_id", "first_sensor__external_id")
+    search_help_text = "Machine or sensor"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Its facts follow from its evidence; what people do is done by acts."""
+        return False
+
+    def may_act(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("anomalies.change_episode")
+
+    def get_urls(self) -> list[URLPattern]:
+        address = path(
+            "<path:object_id>/act/",
+            self.admin_site.admin_view(self.act_view),
+            name="anomalies_episode_act",
+        )
+        return [address, *super().get_urls()]
+
+    # --- the page of one -------------------------------------------------------------------------
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context.update(self.page(request, kwargs["obj"]))
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def page(self, request: HttpRequest, episode: Episode) -> dict[str, Any]:
+        rows = evidence.of(episode).select_related("sensor__site", "sensor__asset")
+        first = rows.filter(sensor=episode.first_sensor_id).order_by("-score", "start").first()
+        return {
+            "title": str(episode.subject),
+            "subtitle": None,
+            "episode": episode,
+            "severity": presentation.severity(episode.severity),
+            "state": state_badge(episode),
+            "began": _began(episode),
+            "sentence": first.explanation.get("sentence", "") if first else "",
+            "chart": detail.chart(first) if first else "",
+            "movers": _movers(episode),
+            "anomalies": [_line(one) for one in rows.order_by("-start", "-pk")[:SHOWN_ANOMALIES]],
+            "more_anomalies": max(0, episode.anomalies_count - SHOWN_ANOMALIES),
+            "facts": _facts(episode),
+            "events": _events(episode),
+            "told": _told(episode),
+            "may_act": self.may_act(request),
+            "acts": _acts(episode),
+            "people": members_of(episode),
+        }
+
+    @method_decorator(require_POST)
+    def act_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        if not self.may_act(request):
+            raise PermissionDenied
+        episode: Episode | None = self.get_object(request, object_id)
+        if episode is None:
+            raise Http404
+        form = ActForm(request.POST)
+        form.fields["to"].queryset = members_of(episode)  # type: ignore[attr-defined]
+        try:
+            _do(episode, request.user, _said(form))
+        except (acting.Conflict, ValidationError) as error:
+            text = " ".join(getattr(error, "messages", [str(error)]))
+            self.message_user(request, f"Nothing is changed: {text}", messages.ERROR)
+        else:
+            self.message_user(request, "Done, and written down.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:anomalies_episode_change", args=[episode.pk]))
+
+    # --- columns ---------------------------------------------------------------------------------
+
+    @admin.display(description="severity", ordering="severity")
+    def shown_severity(self, episode: Episode) -> SafeString:
+        return presentation.severity(episode.severity)
+
+    @admin.display(description="what", ordering="asset__name")
+    def subject(self, episode: Episode) -> SafeString:
+        kind = "machine" if episode.asset_id else episode.get_queue_display().rstrip("s")
+        return cells.two_lines(str(episode.subject), f"{kind} · {episode.site}")
+
+    @admin.display(description="state", ordering="state")
+    def shown_state(self, episode: Episode) -> SafeString:
+        return state_badge(episode)
+
+    @admin.display(description="since", ordering="started_at")
+    def when(self, episode: Episode) -> SafeString:
+        ago = age(episode.started_at, timezone.now())
+        return cells.two_lines(_began(episode), f"{ago} · {_lasted(episode)}")
+
+    @admin.display(description="moved first", ordering="first_sensor__external_id")
+    def first_mover(self, episode: Episode) -> SafeString:
+        others = f"and {episode.sensors - 1} more" if episode.sensors > 1 else "alone"
+        return cells.two_lines(episode.first_sensor.external_id, others)
+
+    @admin.display(description="anomalies", ordering="anomalies_count")
+    def shown_evidence(self, episode: Episode) -> str:
+        return f"{episode.anomalies_count:,}"
+
+    @admin.display(description="confidence", ordering="confidence")
+    def shown_confidence(self, episode: Episode) -> SafeString | str:
+        return cells.share_bar(episode.confidence)
+
+    @admin.display(description="assigned to", ordering="assignee__username")
+    def shown_assignee(self, episode: Episode) -> str:
+        return str(episode.assignee or cells.DASH)
+
+
+def state_badge(episode: Episode) -> SafeString:
+    how = episode.get_resolution_display() if episode.resolution else ""
+    text = f"{episode.get_state_display().lower()}{', ' + how if how else ''}"
+    if episode.snoozed_until:
+        text += ", snoozed"
+    return cells.badge(text, STATES[State(episode.state)])
+
+
+def members_of(episode: Episode) -> QuerySet[Any]:
+    people = get_user_model().objects.filter(is_active=True)
+    return (
+        people.filter(Q(sites=episode.site_id) | Q(is_superuser=True))
+        .distinct()
+        .order_by("username")
+    )
+
+
+def _began(episode: Episode) -> str:
+    return local(episode.started_at, zone_of(episode.site.timezone))
+
+
+def _lasted(episode: Episode) -> str:
+    return duration(episode.last_at - episode.started_at)
+
+
+def _acts(episode: Episode) -> list[tuple[str, str]]:
+    """What its state allows, as (act, label)."""
+    ways = {
+        "acknowledge": (State.ACKNOWLEDGED, "Acknowledge"),
+        "start": (State.IN_PROGRESS, "Start work"),
+        "resolve": (State.RESOLVED, "Resolve"),
+        "reopen": (State.REOPENED, "Reopen"),
+    }
+    return [(act, label) for act, (to, label) in ways.items() if episode.state in acting.WAYS[to]]
+
+
+def _said(form: ActForm) -> dict[str, Any]:
+    """Raises ValidationError for what is no act."""
+    if not form.is_valid():
+        raise ValidationError([error for errors in form.errors.values() for error in errors])
+    return form.cleaned_data
+
+
+def _do(episode: Episode, person: Any, said: dict[str, Any]) -> None:
+    now = timezone.now()
+    by: dict[str, Any] = {"person": person, "now": now}
+    moves: dict[str, Callable[..., Episode]] = {
+        "acknowledge": acting.acknowledge,
+        "start": acting.start,
+        "resolve": acting.resolve,
+        "reopen": acting.reopen,
+    }
+    match said["act"]:
+        case "assign":
+            acting.assign(episode, to=said["to"], **by)
+        case "snooze":
+            until = now + timedelta(hours=said["hours"] or 0)
+            acting.snooze(episode, until=until, **by)
+        case "comment":
+            acting.comment(episode, text=said["text"], **by)
+        case "link":
+            acting.link(episode, url=said["url"], title=said["text"], **by)
+        case move:
+            moves[move](episode, note=said["text"], **by)
+
+
+def _movers(episode: Episode) -> list[tuple[Sensor, str, str]]:
+    order = evidence.order_of(episode)[:SHOWN_ANOMALIES]
+    sensors = Sensor.objects.in_bulk([mover.sensor for mover in order])
+    zone = zone_of(episode.site.timezone)
+    return [
+        (
+            sensors[mover.sensor],
+            local(mover.at, zone, seconds=True),
+            f"{duration(mover.after)} later" if mover.after else "first",
+        )
+        for mover in order
+    ]
+
+
+def _line(anomaly: Any) -> dict[str, Any]:
+    return {
+        "row": anomaly,
+        "severity": presentation.severity(anomaly.severity),
+        "when": presentation.when(anomaly, timezone.now()),
+        "values": presentation.values(anomaly),
+        "status": presentation.status(anomaly),
+    }
+
+
+def _facts(episode: Episode) -> list[tuple[str, str]]:
+    zone = zone_of(episode.site.timezone)
+    facts = [
+        ("queue", episode.get_queue_display()),
+        ("since", local(episode.started_at, zone, seconds=True)),
+        ("last evidence", local(episode.last_at, zone, seconds=True)),
+        ("sensors", str(episode.sensors)),
+        ("anomalies", f"{episode.anomalies_count:,}"),
+        ("confidence", f"{episode.confidence:.0%}"),
+        ("assigned to", str(episode.assignee or "nobody")),
+        ("opened", local(episode.opened_at, zone)),
+    ]
+    if episode.snoozed_until:
+        facts.append(("snoozed until", local(episode.snoozed_until, zone)))
+    return facts
+
+
+def _events(episode: Episode) -> list[dict[str, Any]]:
+    zone = zone_of(episode.site.timezone)
+    rows = episode.events.select_related("person").order_by("-at", "-pk")[:SHOWN_EVENTS]
+    return [
+        {
+            "what": row.get_kind_display().lower(),
+            "who": str(row.person or "the system"),
+            "when": local(row.at, zone),
+            "text": row.text,
+            "url": row.data.get("url", ""),
+            "change": _change(row.data),
+        }
+        for row in rows
+    ]
+
+
+def _change(data: dict[str, Any]) -> str:
+    if "sensors" in data:
+        return ", ".join(data["sensors"])
+    if "before" in data and "after" in data:
+        return f"{data['before']} → {data['after']}"
+    return ""
+
+
+def _told(episode: Episode) -> list[tuple[str, str, str]]:
+    """Who was told, as (route, what became of it, when)."""
+    zone = zone_of(episode.site.timezone)
+    rows = Notification.objects.filter(episode=episode).select_related("route", "message", "event")[
+        :SHOWN_EVENTS
+    ]
+    told = []
+    for row in rows:
+        state = row.dropped or (row.message.get_state_display().lower() if row.message else "waits")
+        when = row.message.sent_at if row.message and row.message.sent_at else row.created_at
+        told.append((f"{row.route} ({row.event.get_kind_display().lower()})", state,
+                     local(when, zone)))  # fmt: skip
+    return told

@@ -1,0 +1,1 @@
+"""Telling people of episodes: an outbox, grouped, delivered at least once, recognisably."""
