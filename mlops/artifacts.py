@@ -118,7 +118,7 @@ def _predictor(manifest: dict[str, Any], model: Any) -> Predictor:
 
 def _check_task(task: str, model: Any, outputs: tuple[str, ...]) -> None:
     booster = hasattr(model, "num_model_per_iteration")
-    columns = model.num_model_per_iteration() if booster else 1
+    columns = model.num_model_per_iteration() if booster else _answers(model)
     fits = {
         CLASSIFICATION: columns == len(outputs) if columns > 1 else len(outputs) == 2,
         REGRESSION: columns == len(outputs) and not hasattr(model, "predict_proba"),
@@ -128,6 +128,12 @@ def _check_task(task: str, model: Any, outputs: tuple[str, ...]) -> None:
         fits[task] = len(getattr(model, "classes_", ())) == len(outputs)
     if not fits.get(task, False):
         raise Malformed(f"a {type(model).__name__} does not answer {task} with {list(outputs)}")
+
+
+def _answers(model: Any) -> int:
+    """How many numbers a model of scikit-learn gives for a row: linear ones may give several."""
+    weights = getattr(model, "coef_", None)
+    return len(weights) if getattr(weights, "ndim", 1) == 2 else 1
 
 
 def _check_features(manifest: dict[str, Any]) -> None:

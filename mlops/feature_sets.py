@@ -20,6 +20,8 @@ WHERE: dict[str, str] = {
     "vibration-since-new": "mlops.extraction.snapshots:SINCE_NEW",
     "sound-clip": "mlops.extraction.sound:CLIP",
     "turbofan-relative": "mlops.extraction.turbofan:RELATIVE",
+    "forecast-steps": "mlops.forecasting.boosted:COLUMNS",
+    "forecast-window": "mlops.forecasting.linear:WINDOW",
 }
 
 

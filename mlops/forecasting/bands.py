@@ -54,18 +54,25 @@ def _quantile(size: FloatArray, level: float) -> float:
 
 
 def coverage(
-    errors: FloatArray, origins: np.ndarray, judged: np.ndarray, level: float = LEVEL
+    errors: FloatArray,
+    origins: np.ndarray,
+    judged: np.ndarray,
+    level: float = LEVEL,
+    reach: int | None = None,
 ) -> Coverage | None:
     """How often the band would have held at the judged origins, made from what was known there.
 
     errors: shape (k, horizon); origins: shape (k,), rising; judged: shape (k,), which to look at.
-    At an origin the error of an earlier one is known for the steps that had passed by then.
+    At an origin the error of an earlier one is known for the steps that had passed by then. reach:
+    how many steps back errors are looked at; all when None.
     None without an origin that enough others came before.
     """
     ahead = np.arange(errors.shape[1])
     inside, counted = 0, 0
     for i in np.flatnonzero(judged):
         passed = origins[:i, None] + ahead < origins[i]
+        if reach is not None:
+            passed &= origins[:i, None] >= origins[i] - reach - errors.shape[1]
         known = np.where(passed, errors[:i], np.nan)
         if np.isfinite(known[:, -1]).sum() < FEWEST_ORIGINS:
             continue

@@ -13,6 +13,7 @@ from typing import Any
 import lightgbm
 import numpy as np
 
+from mlops.feature_sets import FeatureSet
 from mlops.forecasting.base import BOOSTED, cycle, scale_of
 from mlops.forecasting.steps import Steps, calendar
 from sensors.series import FloatArray
@@ -24,6 +25,7 @@ FEATURES = (
     *("ahead", "hour_sin", "hour_cos", "weekday", "last", "mean_3", "mean_6", "mean_season"),
     *("trend", *(f"season_{k}" for k in range(2, LAGS + 1)), "week"),
 )
+COLUMNS = FeatureSet("forecast-steps", FEATURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Trees:
         if self.booster is None or len(past) < past.season:
             return base
         ends = np.array([len(past)])
-        rows = _rows(past, ends, self.horizon, scale_of(past.values))
+        rows = rows_of(past, ends, self.horizon, scale_of(past.values))
         steps = self.booster.predict(rows, num_threads=1)
         found: FloatArray = base + np.asarray(steps) * scale_of(past.values)
         return found
@@ -113,7 +115,7 @@ def training_table(past: Steps, horizon: int, most_rows: int) -> tuple[FloatArra
     base = past.values[_season_before(targets, ends, past.season)]
     y = ((past.values[targets] - base) / scale).ravel()
     known = past.known[targets].ravel()
-    return _rows(past, ends, horizon, scale)[known], y[known]
+    return rows_of(past, ends, horizon, scale)[known], y[known]
 
 
 def _season_before(targets: np.ndarray, ends: np.ndarray, season: int) -> np.ndarray:
@@ -123,7 +125,7 @@ def _season_before(targets: np.ndarray, ends: np.ndarray, season: int) -> np.nda
     return found
 
 
-def _rows(past: Steps, ends: np.ndarray, horizon: int, scale: float) -> FloatArray:
+def rows_of(past: Steps, ends: np.ndarray, horizon: int, scale: float) -> FloatArray:
     """Features of each (origin, step ahead): shape (len(ends) * horizon, d)."""
     season, ahead = past.season, np.arange(horizon)
     targets = ends[:, None] + ahead

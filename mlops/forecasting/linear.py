@@ -14,11 +14,14 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from mlops.feature_sets import FeatureSet
 from mlops.forecasting.base import LINEAR, cycle
 from mlops.forecasting.steps import Steps
 from sensors.series import FloatArray
 
 SEASONS = 14
+# What a registered one reads, newest last: hours before the first step ahead, less the newest.
+WINDOW = FeatureSet("forecast-window", tuple(f"before_{h}" for h in range(SEASONS * 24, 0, -1)))
 MOST_SAMPLES = 20_000
 # Ridge penalties as shares of the mean eigenvalue; the newest fifth of the samples chooses.
 PENALTIES = 10.0 ** np.arange(-5, 3)

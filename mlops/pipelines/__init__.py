@@ -12,6 +12,8 @@ from typing import Any, Protocol
 # Order is the order of `train all`.
 PIPELINES = {
     "anomaly": "mlops.pipelines.anomaly",
+    "forecast": "mlops.pipelines.forecast",
+    "forecast-tuning": "mlops.pipelines.forecast_tuning",
     "synthetic-validation": "mlops.pipelines.synthetic_validation",
     "classification": "mlops.pipelines.classification",
     "vibration": "mlops.pipelines.vibration",
