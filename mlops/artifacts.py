@@ -132,8 +132,8 @@ def _check_task(task: str, model: Any, outputs: tuple[str, ...]) -> None:
 
 def _answers(model: Any) -> int:
     """How many numbers a model of scikit-learn gives for a row: linear ones may give several."""
-    weights = getattr(model, "coef_", None)
-    return len(weights) if getattr(weights, "ndim", 1) == 2 else 1
+    weights = np.shape(getattr(model, "coef_", 0.0))
+    return weights[0] if len(weights) == 2 else 1
 
 
 def _check_features(manifest: dict[str, Any]) -> None:

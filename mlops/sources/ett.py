@@ -12,15 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from mlops.sources.files import BadFile
 from sensors.series import FloatArray, TimeArray
 
 COLUMNS = ("date", "HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")
 FEWEST_ROWS = 20 * 30 * 24
 HOUR = np.timedelta64(1, "h")
-
-
-class NotEtt(ValueError):
-    """The file is not what was published; the message says what is wrong, and where."""
 
 
 def find(folder: Path) -> Path | None:
@@ -29,17 +26,17 @@ def find(folder: Path) -> Path | None:
 
 
 def oil_temperature(path: Path) -> tuple[TimeArray, FloatArray]:
-    """times (n,), one an hour; values (n,) in °C. NotEtt."""
+    """times (n,), one an hour; values (n,) in °C. BadFile."""
     rows = list(_rows(path))
     if len(rows) < FEWEST_ROWS:
-        raise NotEtt(f"{path}: {len(rows)} rows, 20 months have {FEWEST_ROWS}")
+        raise BadFile(f"{path}: {len(rows)} rows, 20 months have {FEWEST_ROWS}")
     times = np.array([time for time, _ in rows], dtype="datetime64[us]")
     values = np.array([value for _, value in rows])
     if (np.diff(times) != HOUR).any():
         at = int((np.diff(times) != HOUR).argmax())
-        raise NotEtt(f"{path}, line {at + 3}: not an hour after the line before")
+        raise BadFile(f"{path}, line {at + 3}: not an hour after the line before")
     if not np.isfinite(values).all() or values.min() < -30 or values.max() > 120:
-        raise NotEtt(f"{path}: OT is no oil temperature in °C throughout")
+        raise BadFile(f"{path}: OT is no oil temperature in °C throughout")
     return times, values
 
 
@@ -48,9 +45,9 @@ def _rows(path: Path) -> Iterator[tuple[str, float]]:
     with reader(path, "rt", newline="") as file:
         lines = csv.reader(file)
         if tuple(next(lines, ())) != COLUMNS:
-            raise NotEtt(f"{path}, line 1: its columns are not {', '.join(COLUMNS)}")
+            raise BadFile(f"{path}, line 1: its columns are not {', '.join(COLUMNS)}")
         for number, line in enumerate(lines, start=2):
             try:
                 yield line[0], float(line[-1])
             except (ValueError, IndexError) as error:
-                raise NotEtt(f"{path}, line {number}: {error}") from error
+                raise BadFile(f"{path}, line {number}: {error}") from error

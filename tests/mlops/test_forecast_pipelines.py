@@ -16,7 +16,9 @@ from mlops.forecasting.trial import Split
 from mlops.models import ModelApproval
 from mlops.pipelines import NoData, Order, forecast, forecast_tuning
 from mlops.pipelines.forecast_data import generated, hourly, source
+from mlops.predictor import Predictor
 from mlops.sources import ett
+from mlops.sources.files import BadFile
 from smartmaint.services.mlflow import MlflowServer
 from tests.factories import NOW
 
@@ -71,9 +73,9 @@ def test_a_file_that_is_not_the_published_one_is_refused_with_its_line(tmp_path)
         ({5: "2016-07-01 05:30:00,1,1,1,1,1,1,20"}, "line 7: not an hour after"),
         ({5: "2016-07-01 05:00:00,1,1,1,1,1,1,900"}, "no oil temperature"),
     ):
-        with pytest.raises(ett.NotEtt, match=words):
+        with pytest.raises(BadFile, match=words):
             ett.oil_temperature(write_ett(tmp_path / "ETTh1.csv.gz", spoil=spoil))
-    with pytest.raises(ett.NotEtt, match="20 months"):
+    with pytest.raises(BadFile, match="20 months"):
         ett.oil_temperature(write_ett(tmp_path / "ETTh1.csv.gz", rows=100))
 
 
@@ -105,6 +107,7 @@ def test_both_forecasters_are_registered_and_served(mlflow: MlflowServer) -> Non
     split = source(FAST).split
     past = split.steps.values[split.test - 336 : split.test]
     served = serving.load("forecast-linear")
+    assert isinstance(served, Predictor)
     ahead = past[-1] + served.predict((past - past[-1])[np.newaxis])[0]
     fitted = Linear().fit(split.training, split.horizon)
     np.testing.assert_allclose(ahead, fitted.forecast(split.steps.until(split.test)), atol=1e-9)
