@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mlops import features
 from mlops.detectors.base import ALARM_LEVEL
 from mlops.detectors.statistical import Statistical
+from sensors.generator import RANGES, grid, normal
 from sensors.models import Reading, Sensor
 from sensors.series import FloatArray, Series, to_datetime64
 
@@ -20,6 +21,8 @@ MAX_ROWS = 20_000  # of a sensor; older readings say less about how it runs now
 SUSPECT_ROWS = 12  # to each side of an alarm of the statistical rung
 SETTLED_ROWS = 144  # rows before the baseline has seen enough to learn from
 FIT, CALIBRATE = 0.5, 0.25  # of a sensor's settled rows, oldest first; the rest is held back
+
+SYNTHETIC = "synthetic"
 
 Ranges = Sequence[tuple[datetime, datetime]]
 
@@ -48,10 +51,11 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """All sensors of a kind."""
+    """All sensors of a kind. origin: `readings`, or SYNTHETIC."""
 
     kind: str
     histories: tuple[History, ...]
+    origin: str = "readings"
 
     def fit(self) -> FloatArray:
         return self._stacked([each.rows(each.cuts[0], each.cuts[1]) for each in self.histories])
@@ -102,15 +106,35 @@ def of_kind(
     return Dataset(kind, tuple(each for each in found if len(each.series) > SETTLED_ROWS))
 
 
+def generated(*, until: datetime, seed: int, fast: bool) -> list[Dataset]:
+    """Healthy histories of made-up sensors of each kind, for an installation without readings."""
+    count, rows = (2, 1000) if fast else (4, 3000)
+    found = []
+    for place, kind in enumerate(RANGES):
+        histories = []
+        for number in range(count):
+            rng = np.random.default_rng([seed, place, number])
+            times = grid(to_datetime64(until), rows, np.timedelta64(10, "m"), rng)
+            values = normal(kind, times, rng)
+            series = Series(times, values, np.ones(rows))
+            histories.append(_history(0, f"generated-{kind}-{number}", series, ()))
+        found.append(Dataset(kind, tuple(histories), SYNTHETIC))
+    return found
+
+
 def history_of(sensor: Sensor, until: datetime, leave_out: Ranges = ()) -> History:
     series = Reading.objects.before(sensor.pk, until, MAX_ROWS)
+    return _history(sensor.pk, sensor.external_id, series, leave_out)
+
+
+def _history(sensor_id: int, external_id: str, series: Series, leave_out: Ranges) -> History:
     usable = np.ones(len(series), dtype=bool)
     for start, end in leave_out:
         inside = (series.times >= to_datetime64(start)) & (series.times <= to_datetime64(end))
         usable &= ~inside
     X = features.compute(series.times, series.values)
     usable &= ~_near(Statistical().score(X) >= ALARM_LEVEL)
-    return History(sensor.pk, sensor.external_id, series, X, usable)
+    return History(sensor_id, external_id, series, X, usable)
 
 
 def _near(alarmed: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -24,6 +24,7 @@ TRUSTED_TYPES = (
     "mlops.detectors.tails.Tails",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._SigmoidCalibration",
+    "sklearn.model_selection._split.StratifiedKFold",
     "sklearn.tree._tree.Tree",
 )
 # What reads each file, and so must not be older than what wrote it.

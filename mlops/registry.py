@@ -278,6 +278,13 @@ def versions(names: Iterable[str]) -> list[dict[str, Any]]:
     return found
 
 
+def experiments() -> list[str]:
+    """Names of the experiments that have runs of ours."""
+    page = _get("experiments/search", max_results=str(_PAGE))
+    names = (str(each["name"]) for each in page.get("experiments", ()))
+    return [name for name in names if name != "Default"]
+
+
 def aliases_of(name: str) -> dict[str, int]:
     """alias -> version of a registered model. NotRegistered, RegistryAway."""
     model = _get("registered-models/get", name=name)["registered_model"]

@@ -36,14 +36,16 @@ class Order:
     """What a pipeline is asked to do.
 
     data: the folder below which files are looked for; None for generated data. must_find: that
-    they are not there is an error, and no reason to generate. `say` gets one line for people at
-    each step, `track` hands on the items of a long loop and shows how far it has come.
+    they are not there is an error, and no reason to generate. generate: where no readings are
+    stored, healthy ones are made. `say` gets one line for people at each step, `track` hands on the
+    items of a long loop and shows how far it has come.
     """
 
     now: datetime
     seed: int = 0
     fast: bool = False
     promote: bool = True
+    generate: bool = False
     data: Path | None = None
     must_find: bool = False
     say: Callable[[str], None] = field(default=lambda _line: None)

@@ -90,7 +90,7 @@ def _data(order: Order) -> Data:
 
 def _generated(order: Order) -> Clips:
     rng = np.random.default_rng([order.seed, 7])
-    normal, faulty = (60, 30) if order.fast else (200, 90)
+    normal, faulty = (120, 30) if order.fast else (200, 90)
     sorts = [None] * normal + [simulated.FAULTS[n % 3] for n in range(faulty)]
     made = [of_clip(simulated.clip(sort, rng)) for sort in order.track(sorts, "audio clips")]
     is_abnormal = np.array([sort is not None for sort in sorts])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -29,12 +30,18 @@ class Command(BaseCommand):
         back.add_argument("name")
         back.add_argument("--reason", default="rolled back by command")
 
+        out = verbs.add_parser("export", help="write a model with a plain example that loads it")
+        out.add_argument("name")
+        out.add_argument("directory", type=Path, metavar="DIR")
+        out.add_argument("--version", dest="number", type=int, help="default: the champion")
+
     def handle(self, *args: Any, **options: Any) -> None:
         verbs = {
             "list": self._list,
             "show": self._show,
             "promote": self._promote,
             "rollback": self._roll_back,
+            "export": self._export,
         }
         try:
             verbs[options["verb"]](options)
@@ -75,6 +82,12 @@ class Command(BaseCommand):
     def _roll_back(self, options: dict[str, Any]) -> None:
         made = promotion.roll_back(options["name"], reason=options["reason"], now=timezone.now())
         self.stdout.write(f"{made.name} v{made.version} is champion again.")
+
+    def _export(self, options: dict[str, Any]) -> None:
+        from mlops.export import export  # the scientific libraries
+
+        files = export(options["name"], options["number"], options["directory"])
+        self.stdout.write(f"{len(files)} files in {options['directory']}; see predict.py")
 
 
 def _line(entry: Entry) -> str:

@@ -64,6 +64,7 @@ class Command(BaseCommand):
             data=options["data"],
             must_find=options["name"] != ALL and options["data"] is not None,
             say=self.stdout.write,
+            generate=options["name"] == ALL,
             track=_tracked,
         )
         everything: list[Trained] = []
