@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.io
+from scipy.io.matlab import MatReadError
 
 from mlops.sources.files import BadFile, first
 from sensors.series import FloatArray
@@ -70,7 +71,7 @@ def _from_folder(folder: Path) -> Iterator[Record]:
     for path in sorted(folder.glob("*.mat")):
         try:
             content = scipy.io.loadmat(path)
-        except (OSError, ValueError, NotImplementedError) as error:
+        except (OSError, ValueError, NotImplementedError, MatReadError) as error:
             raise BadFile(f"{path}: is no MATLAB file: {error}") from error
         names = [name for name in content if name.endswith("_DE_time")]
         if len(names) != 1:
