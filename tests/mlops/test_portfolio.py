@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from mlops import registry, serving
 from mlops.extraction.machining import BASELINE, CAUSES, ENGINEERED, IDS, LABEL
 from mlops.models import ModelApproval, Promotion
-from mlops.pipelines import Order, recording, rul, vibration
+from mlops.pipelines import NoData, Order, anomaly, recording, rul, vibration
 from mlops.pipelines.report import page
 from mlops.predictor import Predictor
 from smartmaint.services.mlflow import MlflowServer
@@ -111,3 +111,16 @@ def test_files_that_are_not_there_are_said(mlflow: MlflowServer, tmp_path: Path)
             run("train", name, "--data", str(tmp_path))
     with pytest.raises(CommandError, match="There is no folder"):
         run("train", "rul", "--data", str(tmp_path / "nowhere"))
+
+
+def test_an_empty_installation_learns_from_generated_readings_and_says_so(
+    mlflow: MlflowServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(anomaly, "model_for_kind", lambda kind: f"anomaly-generated-{kind}")
+    with pytest.raises(NoData):
+        anomaly.run(Order(now=NOW, fast=True))
+    trained = anomaly.run(Order(now=NOW, fast=True, generate=True))
+    assert {each.dataset for each in trained} == {"synthetic"}
+    assert sum(each.role == "champion" for each in trained) == 5
+    card = registry.document(trained[0].model, trained[0].version, "MODEL_CARD.md").decode()
+    assert "Learnt from generated data" in card

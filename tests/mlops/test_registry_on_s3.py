@@ -1,14 +1,19 @@
 """Artifacts in a bucket, over real HTTP: fetched by MLflow for us, and straight from the bucket."""
 
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
+import numpy as np
 import pytest
 from pytest_django import Settings
 
 from mlops import artifacts, registry, serving
 from mlops.models import Promotion
+from mlops.pipelines import Order, rul
+from mlops.predictor import Predictor
 from mlops.serving import Champion, NoChampion
 from smartmaint.services import databases
 from smartmaint.services.mlflow import MlflowServer
@@ -57,6 +62,22 @@ def test_a_champion_in_a_bucket_is_served_and_one_deleted_there_is_not(on_s3: S3
     found = serving.champions_for([(1, kind)])[1]
     assert isinstance(found, NoChampion)
     assert found.expected
+
+
+def test_a_worker_on_an_empty_disk_loads_every_champion_of_a_pipeline(
+    on_s3: S3, model_cache: Path
+) -> None:
+    rul.run(Order(now=NOW, fast=True))
+    shutil.rmtree(model_cache, ignore_errors=True)
+    serving.forget()
+    for made in Promotion.objects.all():
+        model = serving.load(made.name)
+        assert isinstance(model, Predictor)
+        assert np.isfinite(model.predict(np.zeros((1, len(model.features_))))).all()
+    objects = boto3.resource("s3", endpoint_url=on_s3.url).Bucket(on_s3.bucket).objects
+    keys = [each.key for each in objects.filter(Prefix="mlflow/")]
+    assert sum(key.endswith("detector.zip") for key in keys) == 2
+    assert sum(key.endswith("MODEL_CARD.md") for key in keys) == 2
 
 
 def test_an_artifact_is_read_straight_from_the_bucket(s3_server: S3) -> None:
