@@ -66,8 +66,10 @@ def judged(
     known = directory.look_up(batch, site=site, key=key, now=now)
     qualities = _judge(batch, known, now, backfill)
     refused = [*batch.rejected, *_refusals(batch, known, qualities, now)]
-    rows = np.flatnonzero(~np.isin(batch.index, [rejection.index for rejection in refused]))
-    good = _columns(batch, known, qualities).take(rows)
+    good, rows = _columns(batch, known, qualities), np.arange(len(batch.times))
+    if refused:
+        rows = np.flatnonzero(~np.isin(batch.index, [rejection.index for rejection in refused]))
+        good = good.take(rows)
     how = conflicts.resolution()
     chosen = store.one_of_each(good, last=how is conflicts.Resolution.KEEP_LAST)
     return Offer(batch, good, rows, chosen, conflicts.within(good, chosen), how, refused)

@@ -117,6 +117,15 @@ def reasons(flags: int) -> list[str]:
     return [reason for flag, reason in REASONS.items() if flags & flag]
 
 
+def names(flags: int) -> list[str]:
+    """The flags by name.
+
+    >>> names(Flag.STALE | Flag.NOT_PHYSICAL)
+    ['not_physical', 'stale']
+    """
+    return [str(flag.name).lower() for flag in Flag if flags & flag]
+
+
 def _mean_of_known(*terms: tuple[float, FloatArray]) -> FloatArray:
     total = np.zeros_like(terms[0][1])
     weights = np.zeros_like(total)

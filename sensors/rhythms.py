@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 from django.db import connection
 
-from sensors.models import SensorRhythm
+from sensors.models import Sensor, SensorProfile, SensorRhythm
 from sensors.quality import Flag
 from sensors.rhythm import WINDOW, noise_of, rhythm_of
 from sensors.series import FloatArray, TimeArray, to_datetime
@@ -113,6 +113,17 @@ def learn(asked: Iterable[tuple[int, datetime]], *, now: datetime) -> int:
         batch_size=AT_ONCE,
     )
     return len(rows)
+
+
+def newest(sensor: Sensor, *, now: datetime) -> SensorRhythm | None:
+    """How it speaks now, not stored; None below two readings."""
+    profile: SensorProfile | None = getattr(sensor, "profile", None)
+    if profile is None or profile.last_time is None:
+        return None
+    found = [
+        _row(sensor.pk, window, now) for _, window in windows([(sensor.pk, profile.last_time)])
+    ]
+    return found[0] if found else None
 
 
 def _row(sensor_id: int, window: Window, now: datetime) -> SensorRhythm | None:

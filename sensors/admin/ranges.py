@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
+from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from sensors import buckets, charts
+from sensors import buckets, charts, rhythms
 from sensors.models import Reading, Sensor, SensorProfile
 from sensors.presentation import DASH, duration, local, number, quantity, span, zone_of
-from sensors.series import Series
+from sensors.series import Series, to_datetime
 
 NEWEST = 500
 # A chart is about this many dots wide; more slices would not be seen.
@@ -34,6 +35,7 @@ class SensorView:
     chart: SafeString
     caption: str
     ranges: list[tuple[str, str, bool]]
+    span: tuple[datetime, datetime] | None = None
     facts: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -58,7 +60,15 @@ def sensor_view(
         caption=caption(sensor, drawn),
         ranges=[(key, name, key == chosen) for key, (name, _) in RANGES.items()],
         facts=facts(sensor, profile),
+        span=_span(drawn.series),
     )
+
+
+def _span(drawn: Series) -> tuple[datetime, datetime] | None:
+    """From the first to the last that is drawn."""
+    if not len(drawn):
+        return None
+    return to_datetime(drawn.times[0]), to_datetime(drawn.times[-1])
 
 
 def readings_of(sensor: Sensor, profile: SensorProfile | None, length: timedelta | None) -> Drawn:
@@ -136,5 +146,22 @@ def facts(sensor: Sensor, profile: SensorProfile | None) -> list[tuple[str, str]
         ("quality", f"{profile.quality_mean:.2f}"),
         ("readings", f"{profile.count:,}"),
         ("since", local(profile.first_time, zone) if profile.first_time else DASH),
+        *rhythm_facts(sensor),
         *limits,
+    ]
+
+
+def rhythm_facts(sensor: Sensor) -> list[tuple[str, str]]:
+    """How it speaks, of its newest readings; nothing below two of them."""
+    found = rhythms.newest(sensor, now=timezone.now())
+    if found is None:
+        return []
+    usual, longest = (duration(timedelta(seconds=s)) for s in (found.interval_s, found.longest_s))
+    gaps = "none"
+    if found.gap_s is not None:
+        gaps = f"{found.gaps} of {duration(timedelta(seconds=found.gap_s))} each"
+    return [
+        ("rhythm", f"every {usual}, {longest} at most"),
+        ("gaps", f"{gaps} in {found.readings} readings"),
+        ("noise floor", quantity(found.noise, sensor.unit)),
     ]

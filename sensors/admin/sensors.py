@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from sensors.admin import cells, ranges
+from sensors.admin.quality import quality_view
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.charts import Stretch
 from sensors.models import Sensor
@@ -101,7 +102,9 @@ class SensorAdmin(SiteScopedAdmin):
         sensor: Sensor | None = kwargs.get("obj")
         if sensor is not None:
             chosen = request.GET.get("range", "")
-            context["view"] = ranges.sensor_view(sensor, chosen, self.stretches(sensor))
+            context["view"] = view = ranges.sensor_view(sensor, chosen, self.stretches(sensor))
+            if view.span is not None:
+                context["quality"] = quality_view(sensor, *view.span)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def stretches(self, sensor: Sensor) -> list[Stretch]:

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from sensors.buckets import Singles, Slices, to_datetimes
 from sensors.kinds import KINDS, OTHER
 from sensors.models import Asset, Sensor, SensorProfile
+from sensors.quality import names
 from sensors.rows import MAX_SENSOR, MAX_UNIT
 from sensors.slices import Level
 
@@ -108,12 +109,15 @@ class SensorInDetail(SensorInList):
 
 
 class PointOut(serializers.Serializer[Any]):
-    """A reading (value, quality, flags) or a slice (min, max, mean, count)."""
+    """A reading (value, quality, flags, reasons) or a slice (min, max, mean, count)."""
 
     time = serializers.DateTimeField(help_text="Of the reading, or where the slice begins.")
     value = serializers.FloatField(required=False)
     quality = serializers.FloatField(required=False)
     flags = serializers.IntegerField(required=False)
+    reasons = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="The flags by name."
+    )
     min = serializers.FloatField(required=False)
     max = serializers.FloatField(required=False)
     mean = serializers.FloatField(required=False)
@@ -148,6 +152,7 @@ def shown(found: Singles | Slices) -> dict[str, Any]:
                 value=found.values.tolist(),
                 quality=found.quality.tolist(),
                 flags=found.flags.tolist(),
+                reasons=[names(flags) for flags in found.flags.tolist()],
             ),
         }
     slices = found.buckets

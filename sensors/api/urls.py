@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from sensors.api.quality import SensorProfileView, SensorQuality
 from sensors.api.readings import ReadingsView
 from sensors.api.sensors import SensorDetail, SensorList, SensorReadings
 
@@ -10,4 +11,6 @@ urlpatterns = [
     path("sensors", SensorList.as_view(), name="sensor-list"),
     path("sensors/<int:pk>", SensorDetail.as_view(), name="sensor-detail"),
     path("sensors/<int:pk>/readings", SensorReadings.as_view(), name="sensor-readings"),
+    path("sensors/<int:pk>/quality", SensorQuality.as_view(), name="sensor-quality"),
+    path("sensors/<int:pk>/profile", SensorProfileView.as_view(), name="sensor-profile"),
 ]
