@@ -11,7 +11,8 @@ from sensors.formats.batch import (
     ascii_json,
 )
 from sensors.formats.csv import from_csv
-from sensors.formats.json import from_json, parse_json
+from sensors.formats.documents import parse_json
+from sensors.formats.json import from_json
 from sensors.formats.line_protocol import LineBatch, from_line_protocol, read_again
 from sensors.formats.line_sensors import Dialect
 from sensors.formats.line_template import DEFAULT_TEMPLATE, Template

@@ -12,13 +12,14 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from sensors.formats import arrow, objects, text
+from sensors.formats import arrow, halves, objects, text
 from sensors.formats.batch import MAX_READINGS, Batch, FormatError
 from sensors.formats.objects import Unreadable
 
@@ -78,11 +79,20 @@ class Sheet:
     def _table(self, types: Mapping[str, pa.DataType], on_bad_row: Any = None) -> pa.Table:
         if not self.rows.strip(b"\r\n"):
             return pa.schema(list(types.items())).empty_table()
+        read = partial(self._read, types=types, on_bad_row=on_bad_row)
+        # A quoted cell may go on over lines; bad rows are known by their number in the whole.
+        if on_bad_row is not None or b'"' in self.rows:
+            return read(pa.py_buffer(self.rows))
+        return halves.read(self.rows, read)
+
+    def _read(
+        self, part: pa.Buffer, *, types: Mapping[str, pa.DataType], on_bad_row: Any
+    ) -> pa.Table:
         return pa.csv.read_csv(
-            pa.BufferReader(self.rows),
+            pa.BufferReader(part),
             # One block: what a cell holds must not depend on where a block ends.
             read_options=pa.csv.ReadOptions(
-                use_threads=False, block_size=len(self.rows) + 1, column_names=self.names
+                use_threads=False, block_size=part.size + 1, column_names=self.names
             ),
             parse_options=pa.csv.ParseOptions(
                 delimiter=self.delimiter, newlines_in_values=True, invalid_row_handler=on_bad_row

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,9 @@ import pyarrow as pa
 import pyarrow.json
 from numpy.typing import NDArray
 
-from sensors.formats import arrow, objects, text
+from sensors.formats import arrow, halves, objects, text
 from sensors.formats.batch import MAX_READINGS, Batch, FormatError
-from sensors.formats.json import parse_json
+from sensors.formats.documents import parse_json
 from sensors.formats.objects import Unreadable
 
 Characters = NDArray[np.uint8]
@@ -47,25 +48,25 @@ def _quickly(body: bytes, max_readings: int) -> Batch | None:
     lines = np.frombuffer(stripped, np.uint8)
     if np.count_nonzero(lines == _NEWLINE) >= max_readings:  # blank ones among them
         return None
-    columns = _flat_objects(lines)
+    columns = flat_objects(stripped)
     if columns is None:
         return None
     return arrow.batch_of(columns, arrow.later(lambda: list(rows_of(stripped))))
 
 
-def _flat_objects(lines: Characters) -> arrow.Columns | None:
+def flat_objects(lines: bytes) -> arrow.Columns | None:
     """The columns of flat JSON objects, one a line; None when the lines are anything else.
 
-    lines: without blank ones and without white space around the whole.
+    lines: plain JSON each, without blank ones and without white space around the whole.
     """
-    if not _are_flat(lines):
+    if not _are_flat(np.frombuffer(lines, np.uint8)):
         return None
-    source, first = pa.py_buffer(lines), _first_keys(lines)
+    first = _first_keys(lines)
     known = [name for name in arrow.FIELDS.names if name in first or name in arrow.REQUIRED]
     schema = pa.schema([arrow.FIELDS.field(name) for name in known])
-    table = _read(source, schema, "error") if first <= set(known) else None
+    table = _read(lines, schema, "error") if first <= set(known) else None
     if table is None:  # other rows have other fields than the first
-        table = _read(source, arrow.FIELDS, "ignore")
+        table = _read(lines, arrow.FIELDS, "ignore")
     return None if table is None else arrow.columns_in(table)
 
 
@@ -88,26 +89,30 @@ def _are_flat(lines: Characters) -> bool:
     )
 
 
-def _first_keys(lines: Characters) -> set[str]:
-    line = lines[:_FIRST_LINE_BYTES].tobytes().partition(b"\n")[0]
+def _first_keys(lines: bytes) -> set[str]:
+    line = lines[:_FIRST_LINE_BYTES].partition(b"\n")[0]
     try:
         return set(orjson.loads(line))
     except orjson.JSONDecodeError:
         return {""}  # no name of a field: all of them are looked for
 
 
-def _read(source: pa.Buffer, schema: pa.Schema, unexpected: str) -> pa.Table | None:
+def _read(lines: bytes, schema: pa.Schema, unexpected: str) -> pa.Table | None:
     try:
-        return pa.json.read_json(
-            pa.BufferReader(source),
-            # One block: what a line holds must not depend on where a block ends.
-            read_options=pa.json.ReadOptions(use_threads=False, block_size=source.size + 1),
-            parse_options=pa.json.ParseOptions(
-                explicit_schema=schema, unexpected_field_behavior=unexpected
-            ),
-        )
+        return halves.read(lines, partial(_read_part, schema=schema, unexpected=unexpected))
     except pa.ArrowInvalid:
         return None
+
+
+def _read_part(part: pa.Buffer, *, schema: pa.Schema, unexpected: str) -> pa.Table:
+    return pa.json.read_json(
+        pa.BufferReader(part),
+        # One block: what a line holds must not depend on where a block ends.
+        read_options=pa.json.ReadOptions(use_threads=False, block_size=part.size + 1),
+        parse_options=pa.json.ParseOptions(
+            explicit_schema=schema, unexpected_field_behavior=unexpected
+        ),
+    )
 
 
 def _line_by_line(body: bytes, max_readings: int, first_line: int = 1) -> Batch:
