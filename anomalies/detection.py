@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from anomalies import (
+    achieved,
     checkpoints,
     folding,
     gaps,
@@ -38,6 +39,7 @@ from anomalies.scoring import (
     Scored,
     Stretch,
     core_scores,
+    decades_of,
     score_again,
     score_stretches,
     with_core,
@@ -71,6 +73,7 @@ class _Work:
     region: Region
     served: Champion | NoChampion
     unfolded: Unfolded
+    policy: DetectionPolicy
 
 
 def policy() -> DetectionPolicy:
@@ -93,14 +96,16 @@ def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
         if region is None:
             idle.append((sensor_id, notes))
         else:
-            works.append(_Work(notes, region, champions[sensor_id], _unfolded(region, notes)))
+            own = achieved.bearing(sensors[sensor_id], policy)
+            unfolded = _unfolded(region, notes)
+            works.append(_Work(notes, region, champions[sensor_id], unfolded, own))
     for sensor_id, notes in idle:
         _close(sensor_id, notes, claim, now=now)
     for work in works:
         if work.unfolded.judged is None:
             _come_nearer(work, claim, now=now)
-    for work, scored in _scored(works, policy):
-        change += _store(work, scored, claim, policy, now=now)
+    for work, scored in _scored(works):
+        change += _store(work, scored, claim, now=now)
     change += Change(changed=routing.route_due(now=now))
     return Drained(len(claim.notes), change)
 
@@ -135,33 +140,32 @@ def _unfolded(region: Region, notes: Sequence[ScoringNote]) -> Unfolded:
     return checkpoints.unfold(region.sensor.pk, stretch.series, stretch.first, dirty=dirty)
 
 
-def _scored(works: Sequence[_Work], policy: DetectionPolicy) -> Iterable[tuple[_Work, Scored]]:
+def _scored(works: Sequence[_Work]) -> Iterable[tuple[_Work, Scored]]:
     """Every work with its scores: one model call for all sensors that share a champion."""
-    groups: dict[tuple[str, int] | None, list[_Work]] = {}
+    groups: dict[tuple[tuple[str, int] | None, DetectionPolicy], list[_Work]] = {}
     for work in works:
         served = work.served
-        key = (served.name, served.version) if isinstance(served, Champion) else None
+        model = (served.name, served.version) if isinstance(served, Champion) else None
+        key = (model, work.policy)
         if work.unfolded.judged is not None:
             groups.setdefault(key, []).append(work)
-    for group in groups.values():
+    for (_, policy), group in groups.items():
         served = group[0].served
         detector = served.detector if isinstance(served, Champion) else None
         stretches = [work.region.stretch for work in group]
         for work, scored in zip(group, score_stretches(stretches, detector, policy), strict=True):
-            if work.unfolded.judged is not None:
-                yield work, with_core(scored, work.unfolded.judged, policy)
+            if (core := work.unfolded.judged) is not None:
+                yield work, with_core(scored, core, folding.rarity(core), policy)
 
 
 @transaction.atomic
-def _store(
-    work: _Work, scored: Scored, claim: leases.Claim, policy: DetectionPolicy, *, now: datetime
-) -> Change:
+def _store(work: _Work, scored: Scored, claim: leases.Claim, *, now: datetime) -> Change:
     """Anomalies, notes and lease in one transaction, fenced by the lease's token."""
     region, sensor_id = work.region, work.region.sensor.pk
     if not leases.hold(sensor_id, claim.token):
         return Change()
     served = work.served
-    drafts = drafts_of(region, scored, served, policy)
+    drafts = drafts_of(region, scored, served, work.policy)
     change = ledger.replace(region, drafts, reason=_reason(work.notes), now=now)
     checkpoints.replace(sensor_id, work.unfolded, dirty=_new_since(work.notes))
     _note_what_is_left(work)
@@ -296,7 +300,8 @@ def _by_core(anomaly: Anomaly, policy: DetectionPolicy) -> Recomputed:
         raise ReadingsDropped(kept_from)
     judged = checkpoints.judged_again(anomaly.sensor_id, stretch.series, stretch.first)
     changed = fingerprint(stretch.series, stretch.first) != anomaly.receipt["window_sha256"]
-    return Recomputed(float(core_scores(judged, policy)[0]), changed)
+    scores = core_scores(folding.rarity(judged), decades_of(stretch, policy), policy)
+    return Recomputed(float(scores[0]), changed)
 
 
 def _kept_from(anomaly: Anomaly) -> datetime | None:

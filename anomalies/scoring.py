@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomalies import folding
+from anomalies import alarm_rate
 from anomalies.detection_policy import DetectionPolicy
 from mlops import features
 from mlops.detectors import limits
 from mlops.detectors.base import Detector
 from mlops.detectors.local import fit_local
 from mlops.detectors.statistical import Statistical
-from mlops.detectors.streaming.core import Judged as CoreJudged
 from sensors.series import FloatArray, Series, TimeArray
+
+if TYPE_CHECKING:
+    # Web processes read this module, and the core's compiled code takes a second to load.
+    from mlops.detectors.streaming.core import Judged as CoreJudged
 
 RUNGS = ("limits", "statistical", "local", "champion")
 LIMITS, STATISTICAL, LOCAL, CHAMPION = range(4)
@@ -66,6 +70,7 @@ class Scored:
 
     rungs says which rung gave the score; judges[i] is the detector of each block of rows, as
     (first row, detector), so that any row can be explained by the detector that judged it.
+    decades: of the share of readings that may alarm (alarm_rate).
     core: what the fold said beside the rungs; by_core: where that is the higher score.
     """
 
@@ -75,6 +80,7 @@ class Scored:
     physical: NDArray[np.bool_]
     judges: tuple[tuple[int, Detector], ...]
     serving: RungArray
+    decades: FloatArray
     core: CoreJudged | None = None
     by_core: NDArray[np.bool_] | None = None
 
@@ -198,6 +204,8 @@ def _combine(stretch: Stretch, X: FloatArray, policy: DetectionPolicy, judged: J
     rows = np.arange(stretch.first, stretch.first + len(X)) + 1
     unknown = rows < policy.statistical_rows
     scores, rungs = np.where(unknown, 0.0, scores), np.where(unknown, LIMITS, rungs).astype(np.int8)
+    decades = decades_of(stretch, policy)
+    scores = alarm_rate.at_level(scores, _levels(rungs, decades))
     breach, physical = _breach(stretch)
     by_limits = breach > scores
     return Scored(
@@ -207,12 +215,28 @@ def _combine(stretch: Stretch, X: FloatArray, policy: DetectionPolicy, judged: J
         physical=physical & by_limits,
         judges=judges,
         serving=rungs,
+        decades=decades,
     )
 
 
-def with_core(scored: Scored, core: CoreJudged, policy: DetectionPolicy) -> Scored:
-    """The higher of both scores for each row: a detector each, the rung's and the core's."""
-    own = core_scores(core, policy)
+def decades_of(stretch: Stretch, policy: DetectionPolicy) -> FloatArray:
+    """How the share of readings that may alarm differs from the reference; see alarm_rate."""
+    return alarm_rate.decades(stretch.series.times, stretch.first, policy.false_alarms)
+
+
+def _levels(rungs: RungArray, decades: FloatArray) -> FloatArray:
+    own, champion = alarm_rate.own_level(decades), alarm_rate.champion_level(decades)
+    return np.where(rungs == CHAMPION, champion, own)
+
+
+def with_core(
+    scored: Scored, core: CoreJudged, rarity: FloatArray, policy: DetectionPolicy
+) -> Scored:
+    """The higher of both scores for each row: a detector each, the rung's and the core's.
+
+    rarity: folding.rarity(core).
+    """
+    own = core_scores(rarity, scored.decades, policy)
     by_core = own > scored.scores
     return replace(
         scored,
@@ -224,10 +248,10 @@ def with_core(scored: Scored, core: CoreJudged, policy: DetectionPolicy) -> Scor
     )
 
 
-def core_scores(core: CoreJudged, policy: DetectionPolicy) -> FloatArray:
-    """Rarity in the sensor's own past as a score: 0.5 at `policy.core_rarity`; shape (n,)."""
-    rarity = folding.rarity(core)
-    return np.asarray(rarity / (rarity + policy.core_rarity))
+def core_scores(rarity: FloatArray, decades: FloatArray, policy: DetectionPolicy) -> FloatArray:
+    """Rarity in the sensor's own past as a score: 0.5 where it may alarm; shape (n,)."""
+    level = alarm_rate.core_level(decades, policy.core_rarity)
+    return np.asarray(rarity / (rarity + level))
 
 
 def _breach(stretch: Stretch) -> tuple[FloatArray, NDArray[np.bool_]]:
@@ -247,7 +271,8 @@ def score_again(
         return float(_score_locally(stretch, policy).scores[0])
     judge = champion if champion is not None and rung == RUNGS[CHAMPION] else Statistical()
     row = features.compute(stretch.series.times, stretch.series.values, stretch.first)[:1]
-    return float(judge.score(row)[0])
+    level = _levels(np.full(1, RUNGS.index(rung), np.int8), decades_of(stretch, policy)[:1])
+    return float(alarm_rate.at_level(judge.score(row), level)[0])
 
 
 def ranges(scores: FloatArray, policy: DetectionPolicy) -> list[Range]:

@@ -86,7 +86,7 @@ def _alarms(streams: list[Stream], judge: str) -> Iterator[Alarm]:
     scored = score_stretches(stretches, champion, policy)
     for stream, stretch, by_rung in zip(streams, stretches, scored, strict=True):
         core = folding.fold(folding.beginning(), stretch.series).judged
-        result = with_core(by_rung, core, policy)
+        result = with_core(by_rung, core, folding.rarity(core), policy)
         times = stream.in_event_order()[0]
         for found in ranges(result.scores, policy):
             by_core = result.is_by_core(found.peak)

@@ -252,6 +252,7 @@ REGISTRY_TIMEOUT_SECONDS = env.int("REGISTRY_TIMEOUT_SECONDS", default=5)
 DETECTION_LEASE_SECONDS = env.int("DETECTION_LEASE_SECONDS", default=120)
 DETECTION_CLAIM_SIZE = env.int("DETECTION_CLAIM_SIZE", default=64)
 DETECTION_POLICY = env.json("DETECTION_POLICY", default={})
+FALSE_ALARMS_BY_KIND = env.json("FALSE_ALARMS_BY_KIND", default={})
 EPISODE_POLICY = env.json("EPISODE_POLICY", default={})
 NOTIFY_POLICY = env.json("NOTIFY_POLICY", default={})
 # Networks outside the Internet that webhooks may call all the same.

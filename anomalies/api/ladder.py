@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from django.conf import settings
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -10,12 +12,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from anomalies import achieved
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.ladder import step
 from anomalies.models import DetectionLease, Rung
 from mlops import serving
 from sensors.api.access import MayRead, visible
 from sensors.models import ScoringNote, Sensor
+
+
+class AlarmRateOut(serializers.Serializer[dict[str, object]]):
+    promised = serializers.FloatField(help_text="False alarms in 30 days that it may give.")
+    achieved = serializers.FloatField(
+        allow_null=True,
+        help_text="Anomalies in 30 days that nobody confirmed, by its newest 30 days of event time "
+        "at most; null while less than a day is scored.",
+    )
+    days = serializers.FloatField(help_text="Of event time that `achieved` was counted in.")
 
 
 class DetectionOut(serializers.Serializer[dict[str, object]]):
@@ -33,6 +46,7 @@ class DetectionOut(serializers.Serializer[dict[str, object]]):
     scored_until = serializers.DateTimeField(allow_null=True, help_text="Event time.")
     notes_open = serializers.IntegerField(help_text="Ranges that wait to be scored.")
     notes_held = serializers.IntegerField(help_text="Ranges that wait for the champion.")
+    false_alarms = AlarmRateOut()
 
 
 class SensorDetection(APIView):
@@ -42,17 +56,18 @@ class SensorDetection(APIView):
 
     @extend_schema(tags=["sensors"], responses=DetectionOut)
     def get(self, request: Request, pk: int) -> Response:
-        sensors = visible(Sensor.objects.select_related("profile"), request)
+        sensors = visible(Sensor.objects.select_related("profile", "site"), request)
         sensor = get_object_or_404(sensors, pk=pk)
         return Response(DetectionOut(_state(sensor)).data)
 
 
 def _state(sensor: Sensor) -> dict[str, object]:
     profile = getattr(sensor, "profile", None)
+    policy = DetectionPolicy(**settings.DETECTION_POLICY)
     found = step(
         profile.count if profile else 0,
         champion=serving.has_champion(sensor.pk, sensor.kind),
-        policy=DetectionPolicy(**settings.DETECTION_POLICY),
+        policy=policy,
     )
     lease = DetectionLease.objects.filter(sensor=sensor).first()
     interval = sensor.expected_interval_s or (profile.interval_s if profile else None)
@@ -69,4 +84,5 @@ def _state(sensor: Sensor) -> dict[str, object]:
         "scored_until": lease.scored_until if lease else None,
         "notes_open": notes.filter(held=False).count(),
         "notes_held": notes.filter(held=True).count(),
+        "false_alarms": asdict(achieved.of(sensor, policy)),
     }

@@ -72,6 +72,7 @@ class SensorAdmin(SiteScopedAdmin):
                 "classes": ("collapse",),
                 "fields": (
                     ("expected_interval_s", "quality_threshold"),
+                    "false_alarms",
                     "metadata",
                     ("kind_source", "discovered_by", "created_at"),
                 ),

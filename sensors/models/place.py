@@ -27,6 +27,13 @@ class Site(models.Model):
         validators=[is_a_time_zone],
         help_text="IANA name, such as Europe/Berlin.",
     )
+    false_alarms = models.FloatField(
+        "false alarms",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.01), MaxValueValidator(100)],
+        help_text="That each of its sensors can bear in 30 days; empty: DETECTION_POLICY's.",
+    )
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="sites", blank=True)
 
     objects = SiteQuerySet.as_manager()

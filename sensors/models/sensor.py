@@ -56,6 +56,13 @@ class Sensor(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(1)],
         help_text="Readings of lower quality are quarantined; empty: the site-wide setting.",
     )
+    false_alarms = models.FloatField(
+        "false alarms",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.01), MaxValueValidator(100)],
+        help_text="That it can bear in 30 days; empty: its kind's, else its site's.",
+    )
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
     metadata = models.JSONField(default=dict, blank=True)
     discovered_by = models.ForeignKey(
