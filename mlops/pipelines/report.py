@@ -28,8 +28,8 @@ def page(trained: Sequence[Trained]) -> str:
 def _section(trained: Sequence[Trained]) -> Iterator[str]:
     yield f"## {trained[0].experiment}\n"
     stories = dict.fromkeys(each.story for each in trained if each.story)
-    for story in stories:
-        yield from (f"{text}\n" for text in (story.data, story.split, story.measured))
+    texts = [text for story in stories for text in (story.data, story.split, story.measured)]
+    yield from (f"{text}\n" for text in dict.fromkeys(texts))
     for headline in dict.fromkeys(tuple(each.headline.items()) for each in trained):
         rows = [each for each in trained if tuple(each.headline.items()) == headline]
         yield from _table(rows, dict(headline))

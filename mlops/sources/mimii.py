@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from mlops.sources.files import BadFile, first, text
 from sensors.series import FloatArray
 
 LABELS = ("normal", "abnormal")
+_ID = re.compile(r"id_?(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def read(path: Path) -> Clips:
 
 
 def _from_table(path: Path) -> Iterator[tuple[str, str, FloatArray]]:
+    machine = _machine(path)
     for number, row in enumerate(csv.DictReader(io.StringIO(text(path))), start=2):
         if row.get("label") not in LABELS:
             raise BadFile(f"{path}, line {number}: label {row.get('label')!r}")
@@ -61,7 +64,13 @@ def _from_table(path: Path) -> Iterator[tuple[str, str, FloatArray]]:
             values = np.array([float(row[name]) for name in CLIP.columns])
         except (KeyError, TypeError, ValueError) as error:
             raise BadFile(f"{path}, line {number}: {error!r}") from error
-        yield str(row["label"]), str(row.get("id")), values
+        yield str(row["label"]), machine, values
+
+
+def _machine(path: Path) -> str:
+    """A table holds one machine's clips, which its name says: fan_6dB_id00_features.csv."""
+    said = _ID.search(path.name)
+    return f"id_{said[1]}" if said else path.name
 
 
 def _from_folder(folder: Path) -> Iterator[tuple[str, str, FloatArray]]:
