@@ -71,45 +71,21 @@ class About:
 
 def record(result: Result, about: About, order: Order) -> Trained:
     """One run, one registered version, one approval."""
-    detector = result.detector
-    tags = about.tags(detector)
-    artifact = artifacts.pack(detector, {**tags, "metrics": result.metrics})
-    story = result.story or about.story
-    made_by = {"code": environment.code_version(), "python": environment.python_version()}
-    params = {"seed": order.seed, "detector": detector.name, **result.params, **made_by}
-    run = registry.Run(
-        experiment=about.experiment,
-        name=f"{result.own_name or about.model} {detector.name}",
-        params=params,
-        metrics=result.metrics,
-        tags={**tags, "mlflow.source.git.commit": made_by["code"]},
-        plots={"quality.png": plot(f"{about.model}: {detector.name}", result.metrics)}
-        | dict(result.plots),
-    )
-    name = result.own_name or about.model
-    facts = cards.Facts(
-        model=name,
-        estimator=detector.name,
-        tags=tags,
-        params=params,
-        metrics=result.metrics,
-        columns=detector.features_,
-        outputs=_outputs(detector),
-        requirements=environment.pip_requirements(),
-        python=made_by["python"],
-    )
+    detector, story = result.detector, result.story or about.story
+    facts = _facts(result, about, order)
+    artifact = artifacts.pack(detector, {**facts.tags, "metrics": result.metrics})
     version = registry.log_and_register(
-        run,
+        _run(facts, result, about),
         artifact=artifact,
         manifest=artifacts.manifest_bytes(artifact),
-        model=name,
-        tags=tags,
-        signature=registry.Signature(tuple(detector.features_), _outputs(detector)),
+        model=facts.model,
+        tags=facts.tags,
+        signature=registry.Signature(tuple(facts.columns), tuple(facts.outputs)),
         beside=_beside(facts, story, result.example),
     )
-    _approve(name, version, artifact, about, detector, order)
+    _approve(facts.model, version, artifact, about, detector, order)
     return Trained(
-        model=name,
+        model=facts.model,
         version=version,
         detector=detector.name,
         metrics=result.metrics,
@@ -117,6 +93,34 @@ def record(result: Result, about: About, order: Order) -> Trained:
         dataset=about.dataset,
         story=story,
         headline=dict(about.headline),
+    )
+
+
+def _facts(result: Result, about: About, order: Order) -> cards.Facts:
+    detector = result.detector
+    made_by = {"code": environment.code_version(), "python": environment.python_version()}
+    return cards.Facts(
+        model=result.own_name or about.model,
+        estimator=detector.name,
+        tags=about.tags(detector),
+        params={"seed": order.seed, "detector": detector.name, **result.params, **made_by},
+        metrics=result.metrics,
+        columns=detector.features_,
+        outputs=_outputs(detector),
+        requirements=environment.pip_requirements(),
+        python=made_by["python"],
+    )
+
+
+def _run(facts: cards.Facts, result: Result, about: About) -> registry.Run:
+    shares = {"quality.png": plot(f"{about.model}: {facts.estimator}", result.metrics)}
+    return registry.Run(
+        experiment=about.experiment,
+        name=f"{facts.model} {facts.estimator}",
+        params=facts.params,
+        metrics=result.metrics,
+        tags={**facts.tags, "mlflow.source.git.commit": str(facts.params["code"])},
+        plots=shares | dict(result.plots),
     )
 
 

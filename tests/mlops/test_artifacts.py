@@ -1,10 +1,8 @@
 """Artifacts: what is packed comes back to the bit, and what is not ours does not come in."""
 
 import io
-import json
 import pickle
 import zipfile
-from collections.abc import Callable
 from typing import Any
 
 import lightgbm
@@ -21,20 +19,12 @@ from mlops.detectors.classified import Classified
 from mlops.detectors.fitted import CANDIDATES
 from mlops.predictor import Predictor
 from tests.mlops.makers import fitted, healthy_features
+from tests.mlops.reworking import Change
+from tests.mlops.reworking import reworked as after
 
 
-def reworked(change: Callable[[dict[str, Any], dict[str, bytes]], None]) -> bytes:
-    """A packed detector after `change` of its manifest and its files."""
-    with zipfile.ZipFile(io.BytesIO(pack(fitted()))) as archive:
-        contents = {name: archive.read(name) for name in archive.namelist()}
-    manifest = json.loads(contents.pop(artifacts.MANIFEST))
-    change(manifest, contents)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(artifacts.MANIFEST, json.dumps(manifest))
-        for name, content in contents.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
+def reworked(change: Change) -> bytes:
+    return after(pack(fitted()), change)
 
 
 def detector_in(artifact: bytes) -> Detector:

@@ -1,10 +1,6 @@
 """Artifacts of predictors: they come back to the bit, and what does not fit says why not."""
 
-import io
-import json
 import pickle
-import zipfile
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +8,7 @@ import pytest
 import skops.io
 from sklearn.ensemble import RandomForestClassifier
 
-from mlops import artifacts, registry, serving
+from mlops import registry, serving
 from mlops.approval import Refused, approve
 from mlops.artifacts import Malformed, pack, unpack
 from mlops.predictor import Predictor, WrongShape
@@ -20,22 +16,12 @@ from smartmaint.services.mlflow import MlflowServer
 from tests.factories import NOW
 from tests.mlops.makers import fitted, new_name
 from tests.mlops.portfolio import KINDS, forest, novelty, ridge, rows
-
-Change = Callable[[dict[str, Any], dict[str, bytes]], None]
+from tests.mlops.reworking import Change
+from tests.mlops.reworking import reworked as after
 
 
 def reworked(model: Predictor, change: Change) -> bytes:
-    """The packed model after `change` of its manifest and its files."""
-    with zipfile.ZipFile(io.BytesIO(pack(model))) as archive:
-        contents = {name: archive.read(name) for name in archive.namelist()}
-    manifest = json.loads(contents.pop(artifacts.MANIFEST))
-    change(manifest, contents)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(artifacts.MANIFEST, json.dumps(manifest))
-        for name, content in contents.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
+    return after(pack(model), change)
 
 
 def stating(**values: Any) -> Change:
