@@ -287,7 +287,6 @@ def _line(anomaly: Any) -> dict[str, Any]:
         "severity": presentation.severity(anomaly.severity),
         "when": presentation.when(anomaly, timezone.now()),
         "values": presentation.values(anomaly),
-        "status": presentation.status(anomaly),
     }
 
 

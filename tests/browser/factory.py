@@ -11,6 +11,8 @@ from django.contrib.auth.models import User
 
 from anomalies import detection, validation
 from anomalies.detection import DetectionPolicy
+from anomalies.episodes import placing
+from anomalies.episodes.policy import EpisodePolicies
 from anomalies.models import Anomaly, Verdict
 from anomalies.review import review
 from sensors import formats, seeding
@@ -43,6 +45,7 @@ def furnish(*, now: datetime, machines: Sequence[str], person: User) -> None:
         pass
     while validation.validate_due(now=now):
         pass
+    placing.place_due(now=now, policies=EpisodePolicies())
     for anomaly, verdict in zip(Anomaly.objects.order_by("start")[:2], VERDICTS, strict=False):
         review(anomaly=anomaly, verdict=verdict, note=NOTE, person=person, now=now)
 

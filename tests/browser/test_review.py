@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import override_settings
 from pytest_django.live_server_helper import LiveServer
 
-from anomalies.models import Anomaly, Review
+from anomalies.models import Anomaly, EpisodeEvent, Review
 from tests.browser import factory
 from tests.factories import make_person
 
@@ -159,3 +159,18 @@ def is_styled(page: Page) -> bool:
     """Did the style sheet arrive? Without it a badge has no colour."""
     colour = page.locator(".severity").first.evaluate("e => getComputedStyle(e).backgroundColor")
     return str(colour) != "rgba(0, 0, 0, 0)"
+
+
+def test_an_engineer_takes_an_episode_in_hand(at_work: Page, screenshots: Path) -> None:
+    page = at_work
+    page.goto(address(page, "/admin/anomalies/episode/"))
+    page.wait_for_selector("#result_list")
+    page.screenshot(path=screenshots / "episode-list.png", full_page=True)
+    page.locator("#result_list tbody tr th a").first.click()
+    page.wait_for_selector("svg.chart path.line")
+    page.fill("#id_text", "Looking at it")
+    page.click("button[value=acknowledge]")
+    page.wait_for_selector(".messagelist .success")
+    page.screenshot(path=screenshots / "episode-detail.png", full_page=True)
+    assert EpisodeEvent.objects.get(kind="acknowledged").text == "Looking at it"
+    assert page.locator("button[value=acknowledge]").count() == 0
