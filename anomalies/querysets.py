@@ -98,3 +98,15 @@ class NotificationQuerySet(TenantQuerySet[Any]):
     def waiting(self) -> Self:
         """Not in a message yet."""
         return self.filter(message__isnull=True, dropped="")
+
+
+class WindowQuerySet(TenantQuerySet[Any]):
+    pass
+
+
+class OccurrenceQuerySet(TenantQuerySet[Any]):
+    site_path = "window__site"
+
+
+class HiddenQuerySet(TenantQuerySet[Any]):
+    site_path = "occurrence__window__site"

@@ -84,6 +84,7 @@ def sweep() -> None:
     """What the clock makes sure of: whatever waits in PostgreSQL is picked up."""
     from anomalies import detection, routing, watch
     from anomalies.episodes import closing, placing
+    from anomalies.windows import keeping
 
     _awake("sweep")
 
@@ -102,6 +103,7 @@ def sweep() -> None:
     ):
         run_validation()
     closing.settle(now=timezone.now(), policies=placing.policies())
+    keeping.keep(now=timezone.now())
 
 
 def forecast() -> None:

@@ -5,10 +5,12 @@ from anomalies.admin.episodes import EpisodeAdmin
 from anomalies.admin.notifications import MessageAdmin, NotificationRouteAdmin
 from anomalies.admin.rules import ValidationRuleAdmin
 from anomalies.admin.sensors import ReviewedSensorAdmin
+from anomalies.admin.windows import MaintenanceWindowAdmin
 
 __all__ = [
     "AnomalyAdmin",
     "EpisodeAdmin",
+    "MaintenanceWindowAdmin",
     "MessageAdmin",
     "NotificationRouteAdmin",
     "ReviewedSensorAdmin",

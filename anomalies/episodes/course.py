@@ -30,7 +30,8 @@ class Span:
     """An episode as far as it matters here.
 
     first, last: event times of its evidence. handled: a person has it in hand. resolved_at: when a
-    person resolved it; None for an open one and for one that calmed down.
+    person resolved it; None for an open one and for one that calmed down. retracted: all of its
+    evidence was taken back.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Span:
     is_open: bool
     handled: bool = False
     resolved_at: datetime | None = None
+    retracted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ def _is_over_by(start: datetime, episode: Span, quiet: Quiet, policy: EpisodePol
 def _is_news(start: datetime, end: datetime, episode: Span, policy: EpisodePolicy) -> bool:
     """Whether it says that a resolved episode is not over. What a person resolved stays so until
     something begins, or goes on, after that."""
+    if episode.retracted:
+        return True
     if episode.resolved_at is None:
         return end > episode.last
     goes_on = end > episode.resolved_at + timedelta(seconds=policy.exit_quiet_s)

@@ -23,6 +23,7 @@ from anomalies.episodes.policy import EpisodePolicies, EpisodePolicy
 from anomalies.episodes.subjects import Subject, subject_of, subject_of_episode
 from anomalies.episodes.weight import severity
 from anomalies.models import Anomaly, Episode, Resolution, State
+from anomalies.windows import hiding
 
 BATCH = 1_000
 RELATED = ("sensor", "episode", "follows")
@@ -93,12 +94,13 @@ class _Pass:
 
     def place(self, anomaly: Anomaly) -> None:
         rule = self.policies.of(anomaly.sensor.kind)
+        reason = self._why_not(anomaly, rule)
         moved_on = anomaly.episode is not None and _queue(anomaly) != self.subject.queue
-        if anomaly.episode_id is not None and (moved_on or not evidence.counts(anomaly, rule)):
-            self._take_out(anomaly, moved_on=moved_on)
+        if anomaly.episode_id is not None and (moved_on or reason):
+            self._take_out(anomaly, reason or "it is about the other queue")
         elif anomaly.episode_id is not None:
             self._touch(self._load(anomaly.episode_id))
-        elif evidence.counts(anomaly, rule):
+        elif not reason:
             self._put_in(anomaly, rule)
         if not moved_on:
             Anomaly.objects.filter(pk=anomaly.pk).update(episode_due_at=None)
@@ -111,10 +113,20 @@ class _Pass:
             if is_new and not episode.is_open:
                 log.resolve(episode, Resolution.PASSED, now=self.now)
 
-    def _take_out(self, anomaly: Anomaly, *, moved_on: bool) -> None:
+    def _why_not(self, anomaly: Anomaly, rule: EpisodePolicy) -> str:
+        """Why it is no evidence; empty for one that is. What a window hides is written down."""
+        if not evidence.counts(anomaly, rule):
+            return evidence.why_not(anomaly)
+        window = hiding.hiding(anomaly)
+        if window is None:
+            hiding.surface(anomaly, now=self.now)
+            return ""
+        hiding.hide(anomaly, window, now=self.now)
+        return f"hidden by a window: {window.window}"
+
+    def _take_out(self, anomaly: Anomaly, reason: str) -> None:
         episode = self._load(anomaly.episode_id or 0)
         Anomaly.objects.filter(pk=anomaly.pk).update(episode=None)
-        reason = "it is about the other queue" if moved_on else evidence.why_not(anomaly)
         log.write(episode, Kind.LEFT, now=self.now, anomaly=anomaly, text=reason)
         self._touch(episode)
 
@@ -222,4 +234,5 @@ def _span(episode: Episode) -> Span:
         is_open=episode.is_open,
         handled=episode.is_handled,
         resolved_at=episode.resolved_at if by_person else None,
+        retracted=episode.resolution == Resolution.RETRACTED,
     )

@@ -7,6 +7,7 @@ from anomalies.models.episode import Episode, EpisodeEvent, Queue, Resolution, S
 from anomalies.models.notification import Message, Notification, NotificationRoute
 from anomalies.models.review import Review
 from anomalies.models.validation import SensorValidationProfile, Validation, ValidationRule
+from anomalies.models.window import HiddenAnomaly, MaintenanceWindow, WindowOccurrence
 
 __all__ = [
     "Anomaly",
@@ -16,6 +17,8 @@ __all__ = [
     "DetectionLease",
     "Episode",
     "EpisodeEvent",
+    "HiddenAnomaly",
+    "MaintenanceWindow",
     "Message",
     "Nature",
     "NatureSort",
@@ -33,4 +36,5 @@ __all__ = [
     "Validation",
     "ValidationRule",
     "Verdict",
+    "WindowOccurrence",
 ]

@@ -111,7 +111,12 @@ class Message(models.Model):
         SENT = "sent"
         FAILED = "failed"
 
-    route = models.ForeignKey(NotificationRoute, on_delete=models.CASCADE, related_name="messages")
+    route = models.ForeignKey(
+        NotificationRoute, on_delete=models.CASCADE, null=True, blank=True, related_name="messages"
+    )
+    to = models.CharField(
+        max_length=254, blank=True, help_text="A mail address, where no route says who is told."
+    )
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
     key = models.UUIDField(default=uuid.uuid4, unique=True)
     content = models.JSONField(help_text="As it is said, the same at every attempt.")
@@ -137,6 +142,14 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.content.get('subject', '')}"
+
+    @property
+    def channel(self) -> str:
+        return self.route.channel if self.route else NotificationRoute.Channel.EMAIL
+
+    @property
+    def target(self) -> str:
+        return self.route.target if self.route else self.to
 
 
 class Notification(models.Model):

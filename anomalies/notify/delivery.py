@@ -64,7 +64,7 @@ def _take(*, now: datetime) -> Message | None:
 
 def _attempt(message: Message, pacing: Pacing, rng: Random, *, now: datetime) -> str:
     try:
-        CHANNELS[message.route.channel](message)
+        CHANNELS[message.channel](message)
     except Refused as error:
         return _record(message, Message.State.FAILED, str(error))
     except NotDelivered as error:
@@ -80,5 +80,5 @@ def _record(message: Message, state: str, error: str, **values: datetime) -> str
     ours = Message.objects.waiting().filter(pk=message.pk, attempts=message.attempts)
     ours.update(state=state, error=error[:300], **values)
     if error:
-        logger.warning("message %s by %s: %s", message.pk, message.route, error)
+        logger.warning("message %s by %s: %s", message.pk, message.route or message.to, error)
     return {"sent": "sent", "failed": "failed"}.get(state, "retried")

@@ -20,14 +20,14 @@ from anomalies.notify.targets import BY_HOST, BadTarget, check
 def send(message: Message) -> None:
     """Raises Refused for a service that is not listed or lies in a private network."""
     try:
-        check("chat", message.route.target, "")
+        check("chat", message.target, "")
     except BadTarget as error:
         raise Refused(str(error)) from error
     asset = apprise.AppriseAsset(http_redirects=False, app_id="smartmaint", async_mode=False)
-    service: Any = apprise.Apprise.instantiate(message.route.target.strip(), asset=asset)
+    service: Any = apprise.Apprise.instantiate(message.target.strip(), asset=asset)
     if service is None:
         raise Refused("apprise cannot read the address")
-    if urlsplit(message.route.target.strip()).scheme in BY_HOST and service.host:
+    if urlsplit(message.target.strip()).scheme in BY_HOST and service.host:
         vetted_addresses(service.host, service.port or 443)
     sent = service.notify(title=message.content["subject"], body=message.content["body"])
     if not sent:

@@ -18,7 +18,7 @@ def send(message: Message) -> None:
     mail = EmailMessage(
         subject=message.content["subject"],
         body=message.content["body"],
-        to=mail_addresses(message.route.target),
+        to=mail_addresses(message.target),
         headers={"Message-ID": f"<{message.key}@{domain}>", "X-Smartmaint-Id": str(message.key)},
     )
     try:

@@ -22,11 +22,12 @@ PORTS = {"http": 80, "https": 443}
 
 def send(message: Message) -> None:
     """Raises Refused for an address that must not be called, NotDelivered for what failed."""
-    parts = urlsplit(message.route.target)
+    parts = urlsplit(message.target)
     data = json.dumps(message.content["payload"], ensure_ascii=False, sort_keys=True)
     # The time of this attempt: receivers refuse what was signed minutes ago.
     signed_at = datetime.now(UTC)
-    signature = Webhook(message.route.secret).sign(str(message.key), signed_at, data)
+    secret = message.route.secret if message.route else ""
+    signature = Webhook(secret).sign(str(message.key), signed_at, data)
     headers = {
         "Host": parts.netloc.rpartition("@")[2],
         "Content-Type": "application/json",

@@ -1,0 +1,128 @@
+"""Maintenance windows and silences, with what each of their times has hidden."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from anomalies.models import MaintenanceWindow, WindowOccurrence
+from anomalies.windows import keeping
+from sensors.admin import cells
+from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
+from sensors.presentation import DASH, local, zone_of
+
+LARGEST_CALENDAR = 1_000_000
+MOST_NAMED = 50
+
+
+class WindowForm(forms.ModelForm):
+    upload = forms.FileField(
+        required=False, label="iCalendar file", help_text="A .ics file; it replaces the calendar."
+    )
+
+    class Meta:
+        model = MaintenanceWindow
+        fields = ("purpose", "reason", "site", "asset", "kind", "starts_at", "ends_at", "calendar",
+                  "end_unused_minutes", "owner")  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        upload = said.get("upload")
+        if upload is None:
+            return said
+        if upload.size > LARGEST_CALENDAR:
+            raise ValidationError({"upload": "Larger than a megabyte."})
+        try:
+            said["calendar"] = upload.read().decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValidationError({"upload": "It is not UTF-8."}) from error
+        return said
+
+
+class OccurrenceInline(admin.TabularInline):
+    model = WindowOccurrence
+    verbose_name_plural = "times, newest first, and what they hid"
+    fields = readonly_fields = ("start", "end", "hid")
+    extra = 0
+    max_num = 0
+    can_delete = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(start__lte=timezone.now())
+
+    @admin.display(description="hid")
+    def hid(self, row: WindowOccurrence) -> SafeString | str:
+        report = keeping.report_of(row)
+        if not report["hidden"]:
+            return "nothing" if row.reported_at else "nothing yet"
+        lines = format_html_join(
+            "",
+            '<li><a href="{}">{}</a>, severity {}</li>',
+            (
+                (
+                    reverse("admin:anomalies_anomaly_change", args=[one["id"]]),
+                    one["sensor"],
+                    one["severity"],
+                )
+                for one in report["anomalies"][:MOST_NAMED]
+            ),
+        )
+        return format_html(
+            "{} anomalies, {} of which went on afterwards<ul>{}</ul>",
+            report["hidden"], report["surfaced"], lines,
+        )  # fmt: skip
+
+
+@admin.register(MaintenanceWindow)
+class MaintenanceWindowAdmin(SiteScopedAdmin):
+    form = WindowForm
+    inlines = (OccurrenceInline,)
+    list_display = ("reason", "purpose", "scope", "when", "hidden", "owner")
+    list_filter = ("purpose", ("site", VisibleRelatedFilter), ("asset", VisibleRelatedFilter))
+    list_select_related = ("site", "asset", "owner")
+    search_fields = ("reason", "asset__name")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).annotate(n=Count("occurrences__hidden"))
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().get_changeform_initial_data(request), "owner": request.user.pk}
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        keeping.plan(obj, now=timezone.now())
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        keeping.remove(obj, now=timezone.now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for window in queryset:
+            keeping.remove(window, now=timezone.now())
+
+    @admin.display(description="where")
+    def scope(self, window: MaintenanceWindow) -> SafeString:
+        where = " · ".join(str(part) for part in (window.site, window.asset) if part)
+        return cells.two_lines(where, window.kind or "every kind")
+
+    @admin.display(description="when")
+    def when(self, window: MaintenanceWindow) -> SafeString | str:
+        zone, now = zone_of(window.site.timezone), timezone.now()
+        row = window.occurrences.filter(end__gte=now).order_by("start").first()
+        row = row or window.occurrences.first()
+        if row is None:
+            return DASH
+        state = "now" if row.start <= now < row.end else "next" if row.start > now else "over"
+        return cells.two_lines(f"{local(row.start, zone)} – {local(row.end, zone)}", state)
+
+    @admin.display(description="hid", ordering="n")
+    def hidden(self, window: Any) -> str:
+        return f"{window.n:,}"

@@ -1,0 +1,52 @@
+"""When a window is: once, or as an iCalendar says. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import icalendar
+import recurring_ical_events
+
+MOST_OCCURRENCES = 2_000
+LONGEST = timedelta(days=366)
+
+
+class CalendarError(ValueError):
+    """A text that is no calendar, or one without an event."""
+
+
+def occurrences(
+    text: str, zone: ZoneInfo, since: datetime, until: datetime
+) -> list[tuple[datetime, datetime]]:
+    """(start, end) of each event of an iCalendar that touches the range, in UTC, oldest first.
+
+    zone: of times that state none, and of whole days. Raises CalendarError.
+
+    >>> text = "\\r\\n".join(["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:x", "BEGIN:VEVENT", "UID:1",
+    ...     "DTSTART:20260302T060000", "DTEND:20260302T080000", "RRULE:FREQ=WEEKLY", "END:VEVENT",
+    ...     "END:VCALENDAR"])
+    >>> march = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
+    >>> [str(start)[:16] for start, _ in occurrences(text, ZoneInfo("Europe/Berlin"), *march)][-2:]
+    ['2026-03-23 05:00', '2026-03-30 04:00']
+    """
+    try:
+        found = recurring_ical_events.of(icalendar.Calendar.from_ical(text)).between(since, until)
+    except (ValueError, KeyError, IndexError, AttributeError) as error:
+        raise CalendarError(f"This is no iCalendar: {error}") from error
+    spans = sorted((_utc(one.start, zone), _utc(one.end, zone)) for one in found)
+    return [span for span in spans if span[0] < span[1]][:MOST_OCCURRENCES]
+
+
+def check(text: str, zone: ZoneInfo, now: datetime) -> None:
+    """Raises CalendarError for a calendar without an event in the year before or after now."""
+    if not occurrences(text, zone, now - LONGEST, now + LONGEST):
+        raise CalendarError("It has no event within a year.")
+
+
+def _utc(moment: object, zone: ZoneInfo) -> datetime:
+    """A date is its midnight; a time without a zone is the site's."""
+    if not isinstance(moment, datetime):
+        moment = datetime.fromisoformat(f"{moment}T00:00:00")
+    there = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    return there.astimezone(UTC)
