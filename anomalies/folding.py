@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from itertools import pairwise
 
@@ -50,6 +51,7 @@ def beginning() -> Checkpoint:
     return Checkpoint(0, np.datetime64("0001-01-01", "us"), CORE.start())
 
 
+@cache
 def version(core: Core = CORE) -> str:
     """Names the detector that a state belongs to: what it is made of and how that is kept."""
     layout = [(name, array.shape, array.dtype.str) for name, array in core.start().items()]

@@ -13,9 +13,9 @@ from unittest.mock import patch
 
 from django.utils import timezone
 
-from anomalies import detection, regions
+from anomalies import detection, folding, regions
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.models import Anomaly, AnomalyRevision
+from anomalies.models import Anomaly, AnomalyRevision, DetectionCheckpoint
 from anomalies.scoring import Stretch, context_rows, score_stretches
 from bench import folds
 from bench.demo_quality import champion_of
@@ -52,11 +52,15 @@ class Rung:
         return patch.object(serving, "champions_for", champions_for)
 
     def bare(self, groups: dict[str, list[Stretch]]) -> Callable[[], object]:
-        """The computation alone, grouped by kind as the agent groups it."""
-        return lambda: [
-            score_stretches(stretches, self.champions.get(kind), POLICY)
-            for kind, stretches in groups.items()
-        ]
+        """The computation alone, grouped by kind as the agent groups it; the core included."""
+
+        def compute() -> None:
+            for kind, stretches in groups.items():
+                score_stretches(stretches, self.champions.get(kind), POLICY)
+                for one in stretches:
+                    folding.fold(folding.beginning(), one.series[one.first :])
+
+        return compute
 
     def _of(self, kind: str) -> Champion | NoChampion:
         if kind not in self.champions:
@@ -147,6 +151,8 @@ def _drain_backlog(report: Report, rung: Rung, sensors: list[Sensor], rounds: in
 
 def _note(sensors: list[Sensor], newest: int | None = None) -> None:
     """Forget what was found; note all readings, or the `newest` of each sensor."""
+    if newest is None:
+        DetectionCheckpoint.objects.all().delete()
     AnomalyRevision.objects.all().delete()
     Anomaly.objects.all().delete()
     span = ten_minutes_apart(newest or OLD)
