@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
+from sensors import approval
 from sensors.admin import cells, ranges
 from sensors.admin.quality import quality_view
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
@@ -138,10 +139,20 @@ class SensorAdmin(SiteScopedAdmin):
         profile = getattr(sensor, "profile", None)
         return f"{profile.count:,}" if profile else "0"
 
-    @admin.action(description="Activate: discovered sensors become active", permissions=["change"])
+    @admin.action(
+        description="Activate: discovered sensors, and accept what they sent meanwhile",
+        permissions=["change"],
+    )
     def activate(self, request: HttpRequest, sensors: QuerySet[Sensor]) -> None:
-        waiting = sensors.filter(status=Sensor.Status.DISCOVERED)
-        self._set_status(request, waiting, Sensor.Status.ACTIVE)
+        ids = list(sensors.filter(status=Sensor.Status.DISCOVERED).values_list("pk", flat=True))
+        found = list(Sensor.objects.filter(pk__in=ids))
+        self._set_status(request, Sensor.objects.filter(pk__in=ids), Sensor.Status.ACTIVE)
+        receipts = [approval.approve(sensor, now=timezone.now()) for sensor in found]
+        accepted = sum(receipt.accepted for receipt in receipts)
+        left = sum(receipt.quarantined for receipt in receipts)
+        if accepted or left:
+            still = f"; {left:,} are still not acceptable" if left else ""
+            self.message_user(request, f"{accepted:,} readings that waited were accepted{still}.")
 
     @admin.action(description="Retire: no longer scored, history kept", permissions=["change"])
     def retire(self, request: HttpRequest, sensors: QuerySet[Sensor]) -> None:

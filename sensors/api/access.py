@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from django.contrib.auth import get_user_model
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -33,6 +34,16 @@ class MayRead(BasePermission):
         if isinstance(request.auth, IngestKey):
             return _has_scope(request, IngestKey.Scope.READ)
         return bool(request.user and request.user.is_authenticated)
+
+
+class IsPerson(BasePermission):
+    """Someone who answers for it: devices decide nothing."""
+
+    code = "not_a_person"
+    message = "Only a person can do this: sign in, or use a token of /api/v1/token."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return isinstance(request.user, get_user_model()) and request.user.is_authenticated
 
 
 def visible(rows: Rows, request: Request) -> Rows:

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from sensors.api.approval import SensorApproval
 from sensors.api.quality import SensorProfileView, SensorQuality
 from sensors.api.readings import ReadingsView
 from sensors.api.sensors import SensorDetail, SensorList, SensorReadings
@@ -13,4 +14,5 @@ urlpatterns = [
     path("sensors/<int:pk>/readings", SensorReadings.as_view(), name="sensor-readings"),
     path("sensors/<int:pk>/quality", SensorQuality.as_view(), name="sensor-quality"),
     path("sensors/<int:pk>/profile", SensorProfileView.as_view(), name="sensor-profile"),
+    path("sensors/<int:pk>/approve", SensorApproval.as_view(), name="sensor-approve"),
 ]

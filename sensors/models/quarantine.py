@@ -40,6 +40,10 @@ class QuarantinedReading(models.Model):
         indexes = [
             # The admin lists what waits; retention removes what is old.
             models.Index(fields=["site", "replayed_at", "-received_at"], name="quarantine_waiting"),
+            # A sensor's quality counts what came for it; its approval replays what waited.
+            models.Index(
+                fields=["site", "sensor_ref", "-received_at"], name="quarantine_of_sensor"
+            ),
         ]
 
     def __str__(self) -> str:
