@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import cache
 from random import Random
 
@@ -18,7 +19,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 from rq import Queue
 
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, Verdict
 from sensors import conflicts, ledger, quarantine, retention
 from sensors.models import ScoringNote
 from sensors.mqtt import arrivals
@@ -135,6 +136,19 @@ def run_notification() -> None:
     delivered = delivery.deliver(now=timezone.now(), pacing=pacing, rng=Random())  # noqa: S311
     if delivered != delivery.Delivered():
         logger.info("notifications: %s", delivered)
+
+
+def look_for_drift() -> None:
+    """Find sensors that read otherwise than they used to; what people confirmed is no drift."""
+    from mlops import drifts
+
+    spans: dict[int, list[tuple[datetime, datetime]]] = {}
+    confirmed = Anomaly.objects.standing().of_readings().filter(verdict=Verdict.CONFIRMED)
+    for sensor_id, start, end in confirmed.values_list("sensor", "start", "end"):
+        spans.setdefault(sensor_id, []).append((start, end))
+    found = drifts.look(now=timezone.now(), leave_out=spans)
+    if found:
+        logger.info("%d sensors drift", len(found))
 
 
 def housekeeping() -> None:

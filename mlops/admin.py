@@ -10,9 +10,11 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from mlops.models import ModelApproval, Promotion
+from mlops.models import Drift, ModelApproval, Promotion
 from sensors.admin import cells
+from sensors.admin.tenancy import SiteScopedAdmin
 from sensors.models import Sensor
+from sensors.presentation import quantity
 
 # Models of one sensor bear its id, so they are seen by those who see the sensor.
 SENSOR_PREFIX = "anomaly-sensor-"
@@ -93,3 +95,25 @@ class PromotionAdmin(ReadOnlyAdmin):
     @admin.display(description="mark")
     def champion(self, promotion: Any) -> SafeString | str:
         return champion_badge() if promotion.in_force == promotion.pk else ""
+
+
+@admin.register(Drift)
+class DriftAdmin(SiteScopedAdmin):
+    list_display = ("found_at", "sensor", "shifted", "psi", "p", "as_of")
+    list_filter = ("sensor__kind",)
+    list_select_related = ("sensor",)
+    search_fields = ("sensor__external_id",)
+    date_hierarchy = "found_at"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="shift", ordering="shift")
+    def shifted(self, drift: Drift) -> str:
+        return quantity(drift.shift, drift.sensor.unit)

@@ -12,6 +12,10 @@ class ForecastQuerySet(TenantQuerySet["Forecast"]):
     site_path = "sensor__site"
 
 
+class DriftQuerySet(TenantQuerySet["Drift"]):
+    site_path = "sensor__site"
+
+
 class ModelApproval(models.Model):
     """One registered version whose artifact may be loaded: nothing without a row here ever is.
 
@@ -101,3 +105,26 @@ class Forecast(models.Model):
 
     def __str__(self) -> str:
         return f"forecast of sensor {self.sensor_id} from {self.as_of:%Y-%m-%d %H:%M}"
+
+
+class Drift(models.Model):
+    """A sensor that reads otherwise than it used to at the same hours, and goes on doing so."""
+
+    sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="drifts")
+    as_of = models.DateTimeField(help_text="Event time up to which its readings were compared.")
+    found_at = models.DateTimeField()
+    shift = models.FloatField(help_text="Of the median, in the sensor's unit.")
+    psi = models.FloatField("PSI", help_text="Population stability index; large above 0.25.")
+    p = models.FloatField("p", help_text="Kolmogorov-Smirnov, two-sided, before correction.")
+
+    objects = DriftQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-found_at", "-id"]
+        indexes = [
+            # The cool-down and /metrics ask for the newest ones.
+            models.Index(fields=["-found_at"], name="drift_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"drift of sensor {self.sensor_id} by {self.shift:g}"

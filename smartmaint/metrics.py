@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
@@ -17,6 +17,7 @@ from rq import Queue
 from rq.registry import FailedJobRegistry
 
 from anomalies.models import Anomaly, Episode, Message
+from mlops.models import Drift
 from sensors.models import QuarantinedReading, RetentionRun, RollupNote, ScoringNote
 from smartmaint import probes
 from smartmaint.lib import breaker
@@ -54,7 +55,14 @@ def _or_absent(
 def _from_database(now: datetime) -> list[Metric]:
     with transaction.atomic():
         probes.limit_statements()
-        return [*_notes(now), _quarantine(), _retention(), _anomalies(), *_episodes(now)]
+        return [
+            *_notes(now),
+            _quarantine(),
+            _retention(),
+            _anomalies(),
+            _drifts(now),
+            *_episodes(now),
+        ]
 
 
 def _notes(now: datetime) -> list[Metric]:
@@ -121,6 +129,14 @@ def _anomalies() -> Metric:
     for status, count in rows.annotate(Count("id")):
         standing.add_metric([status or "pending"], count)
     return standing
+
+
+def _drifts(now: datetime) -> Metric:
+    return GaugeMetricFamily(
+        "smartmaint_drifting_sensors",
+        "Sensors found to drift within the last 14 days.",
+        value=Drift.objects.filter(found_at__gt=now - timedelta(days=14)).count(),
+    )
 
 
 def _episodes(now: datetime) -> list[Metric]:
