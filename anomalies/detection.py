@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 from django.conf import settings
 from django.db import transaction
 
@@ -53,6 +54,7 @@ REASONS = {
     ScoringNote.Reason.INGEST: "late readings",
     ScoringNote.Reason.DEGRADED: "scored again by the champion",
     ScoringNote.Reason.MODEL: "another model was promoted",
+    ScoringNote.Reason.STATE: "the machine's operating state was tagged",
     ScoringNote.Reason.MANUAL: "scored again on request",
 }
 
@@ -155,7 +157,10 @@ def _scored(works: Sequence[_Work]) -> Iterable[tuple[_Work, Scored]]:
         stretches = [work.region.stretch for work in group]
         for work, scored in zip(group, score_stretches(stretches, detector, policy), strict=True):
             if (core := work.unfolded.judged) is not None:
-                yield work, with_core(scored, core, folding.rarity(core), policy)
+                rarity, stood = folding.rarity(core), work.region.stretch.stood
+                if stood is not None:
+                    rarity = np.where(stood, 0.0, rarity)  # the core knows no operating states
+                yield work, with_core(scored, core, rarity, policy)
 
 
 @transaction.atomic

@@ -16,6 +16,7 @@ from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.scoring import Limits, Stretch, block_start, context_rows
+from sensors import states
 from sensors.models import Reading, Sensor
 from sensors.series import Series, to_datetime, to_datetime64
 
@@ -86,7 +87,9 @@ def _region(
     if prefix is not None:
         ended = int(lead.times.searchsorted(to_datetime64(prefix.end)))
         prefix_rows = len(lead) - ended
-    stretch = Stretch(Series.concatenate([lead, body]), len(lead), limits_of(sensor))
+    series = Series.concatenate([lead, body])
+    known = states.states_of(sensor.pk, series.times)
+    stretch = Stretch(series, len(lead), limits_of(sensor), known)
     return Region(sensor, stretch, first, last, standing, prefix, prefix_rows, rest_until)
 
 
@@ -164,4 +167,5 @@ def single(
     if not len(body):
         raise Reading.DoesNotExist(f"sensor {sensor_id} has no reading at {time.isoformat()}")
     lead = _lead(sensor_id, time, champion=champion, policy=policy)
-    return Stretch(Series.concatenate([lead, body]), len(lead), limits)
+    series = Series.concatenate([lead, body])
+    return Stretch(series, len(lead), limits, states.states_of(sensor_id, series.times))

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from anomalies import alarm_rate
 from anomalies.detection_policy import DetectionPolicy
-from mlops import features
+from mlops import conditioned, features
 from mlops.detectors import limits
 from mlops.detectors.base import Detector
-from mlops.detectors.local import fit_local
+from mlops.detectors.local import MIN_HISTORY_ROWS, fit_local
 from mlops.detectors.statistical import Statistical
+from sensors.operating import RUNNING, StateArray
 from sensors.series import FloatArray, Series, TimeArray
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Limits:
 class Stretch:
     """A sensor's readings with the rows to be scored: those from `first` on.
 
+    states: of the machine at each reading, (n,); None where it runs at all of them.
     What stands before `first` is context. Whoever builds one sees to it that the context reaches
     back `context_rows` readings, or to the sensor's first.
     """
@@ -54,6 +56,15 @@ class Stretch:
     series: Series
     first: int
     limits: Limits
+    states: StateArray | None = None
+
+    def features_from(self, row: int) -> FloatArray:
+        return conditioned.compute(self.series.times, self.series.values, row, self.states)
+
+    @property
+    def stood(self) -> NDArray[np.bool_] | None:
+        """Of the rows to be scored, those whose context knows the machine not running."""
+        return conditioned.stood_lately(self.states, self.first)
 
     @property
     def times(self) -> TimeArray:
@@ -127,7 +138,7 @@ def score_stretches(
         return []
     if champion is None:
         return [_score_locally(stretch, policy) for stretch in stretches]
-    computed = [features.compute(s.series.times, s.series.values, s.first) for s in stretches]
+    computed = [stretch.features_from(stretch.first) for stretch in stretches]
     together = champion.score(np.concatenate(computed))
     parts = np.split(together, np.cumsum([len(X) for X in computed])[:-1])
     return [
@@ -181,13 +192,14 @@ class _Learnt:
 
     since: int
     X: FloatArray
+    states: StateArray | None
 
     @classmethod
     def of(cls, stretch: Stretch, policy: DetectionPolicy) -> _Learnt:
         block = block_start(stretch.times[:1], policy)
         known = int(np.searchsorted(stretch.series.times, block)[0]) if len(block) else 0
         since = max(0, min(stretch.first, known - policy.local_train_rows))
-        return cls(since, features.compute(stretch.series.times, stretch.series.values, since))
+        return cls(since, stretch.features_from(since), stretch.states)
 
     def rows(self, first: int, stop: int) -> FloatArray:
         return self.X[first - self.since : stop - self.since]
@@ -196,7 +208,11 @@ class _Learnt:
         """Of the newest of the `known` readings before a block; statistical if they are too few."""
         if known < policy.local_rows:
             return Statistical()
-        return fit_local(self.rows(max(features.MIN_ROWS, known - policy.local_train_rows), known))
+        first = max(features.MIN_ROWS, known - policy.local_train_rows)
+        rows = self.rows(first, known)
+        if self.states is not None:
+            rows = rows[self.states[first:known] == RUNNING]
+        return fit_local(rows) if len(rows) >= MIN_HISTORY_ROWS else Statistical()
 
 
 def _combine(stretch: Stretch, X: FloatArray, policy: DetectionPolicy, judged: Judged) -> Scored:
@@ -270,7 +286,7 @@ def score_again(
     if rung == RUNGS[LOCAL]:
         return float(_score_locally(stretch, policy).scores[0])
     judge = champion if champion is not None and rung == RUNGS[CHAMPION] else Statistical()
-    row = features.compute(stretch.series.times, stretch.series.values, stretch.first)[:1]
+    row = stretch.features_from(stretch.first)[:1]
     level = _levels(np.full(1, RUNGS.index(rung), np.int8), decades_of(stretch, policy)[:1])
     return float(alarm_rate.at_level(judge.score(row), level)[0])
 

@@ -51,6 +51,10 @@ class AssetQuerySet(TenantQuerySet[Any]):
     pass
 
 
+class OperatingStateQuerySet(TenantQuerySet[Any]):
+    site_path = "asset__site"
+
+
 class SensorQuerySet(TenantQuerySet[Any]):
     def scored(self) -> Self:
         """Sensors that detection works on."""

@@ -180,6 +180,8 @@ SPECTACULAR_SETTINGS = {
         "PublishedStatusEnum": "anomalies.models.PublishedStatus",
         "VerdictEnum": "anomalies.models.Verdict",
         "NatureEnum": "anomalies.models.Nature",
+        "EpisodeStateEnum": "anomalies.models.State",
+        "OperatingStateEnum": "sensors.models.OperatingState.State",
         "KindEnum": "sensors.models.KIND_CHOICES",
         "EpisodeEventKindEnum": "anomalies.models.EpisodeEvent.Kind",
     },

@@ -5,10 +5,12 @@ from sensors.admin.keys import IngestKeyAdmin
 from sensors.admin.places import AssetAdmin, SiteAdmin
 from sensors.admin.quarantine import QuarantinedReadingAdmin
 from sensors.admin.sensors import SensorAdmin
+from sensors.admin.states import OperatingStateAdmin
 
 __all__ = [
     "AssetAdmin",
     "IngestKeyAdmin",
+    "OperatingStateAdmin",
     "QuarantinedReadingAdmin",
     "ReadingConflictAdmin",
     "SensorAdmin",

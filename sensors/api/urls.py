@@ -6,8 +6,10 @@ from sensors.api.approval import SensorApproval
 from sensors.api.quality import SensorProfileView, SensorQuality
 from sensors.api.readings import ReadingsView
 from sensors.api.sensors import SensorDetail, SensorList, SensorReadings
+from sensors.api.states import AssetStates
 
 urlpatterns = [
+    path("assets/<int:pk>/states", AssetStates.as_view(), name="asset-states"),
     path("readings", ReadingsView.as_view(), name="readings"),
     path("sensors", SensorList.as_view(), name="sensor-list"),
     path("sensors/<int:pk>", SensorDetail.as_view(), name="sensor-detail"),

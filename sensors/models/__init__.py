@@ -3,6 +3,7 @@
 from sensors.models.conflict import ReadingConflict
 from sensors.models.key import IngestKey, IngestReceipt, is_a_line_template
 from sensors.models.note import RollupNote, ScoringNote
+from sensors.models.operating import OperatingState
 from sensors.models.place import Asset, Site, is_a_time_zone
 from sensors.models.quarantine import QuarantinedReading
 from sensors.models.reading import Reading
@@ -21,6 +22,7 @@ __all__ = [
     "IngestReceipt",
     "MinuteRollups",
     "MqttArrival",
+    "OperatingState",
     "QuarantinedReading",
     "Reading",
     "ReadingConflict",

@@ -17,6 +17,7 @@ class ScoringNote(models.Model):
         INGEST = "ingest", "new readings"
         DEGRADED = "degraded", "scored by a lower rung; the champion is to score it again"
         MODEL = "model", "another model was promoted"
+        STATE = "state", "the machine's operating state was tagged"
         MANUAL = "manual", "asked for by a person"
 
     sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="+")

@@ -1,0 +1,66 @@
+"""Operating states as rows: tagging them, and reading them for a sensor's readings.
+
+Who tags a state notes every sensor of the machine in the same transaction: what was scored without
+it is scored again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import numpy as np
+from django.db import transaction
+from django.db.models import Q
+
+from sensors.models import Asset, OperatingState, ScoringNote, Sensor
+from sensors.operating import CODES, Interval, StateArray, states_at
+from sensors.series import TimeArray, to_datetime, to_datetime64
+
+AHEAD = timedelta(hours=1)  # readings may be a little ahead of the clock
+
+
+@transaction.atomic
+def tag(
+    *, asset: Asset, state: str, start: datetime, end: datetime | None, source: str, now: datetime
+) -> tuple[OperatingState, bool]:
+    """The state, and whether it is new: tagging it twice changes nothing."""
+    row, is_new = OperatingState.objects.get_or_create(
+        asset=asset, state=state, start=start, end=end, defaults={"source": source}
+    )
+    if is_new:
+        note(row, now=now)
+    return row, is_new
+
+
+@transaction.atomic
+def untag(row: OperatingState, *, now: datetime) -> None:
+    """As if it had never been tagged."""
+    note(row, now=now)
+    row.delete()
+
+
+def note(row: OperatingState, *, now: datetime) -> None:
+    """Have what it covers scored again, for every sensor of the machine."""
+    until = max(row.end or now + AHEAD, row.start)
+    ScoringNote.objects.bulk_create(
+        ScoringNote(
+            sensor=sensor, since=row.start, until=until, reason=ScoringNote.Reason.STATE
+        )
+        for sensor in Sensor.objects.scored().filter(asset=row.asset_id)
+    )  # fmt: skip
+
+
+def states_of(sensor_id: int, times: TimeArray) -> StateArray | None:
+    """State of the sensor's machine at its readings' times, ascending; None if none was tagged."""
+    if not len(times):
+        return None
+    first, last = to_datetime(times[0]), to_datetime(times[-1])
+    rows = OperatingState.objects.filter(
+        Q(end__isnull=True) | Q(end__gt=first), asset__sensors=sensor_id, start__lte=last
+    ).order_by("start", "pk")
+    intervals = [
+        Interval(CODES[state], to_datetime64(start), None if end is None else to_datetime64(end))
+        for state, start, end in rows.values_list("state", "start", "end")
+    ]
+    found = states_at(times, intervals)
+    return found if np.any(found) else None
