@@ -9,7 +9,7 @@ import numpy as np
 from anomalies.tables import Table, streams
 from mlops.detectors import limits
 from mlops.detectors.streaming.alarm import Alarm
-from mlops.detectors.streaming.asset import EachSensor
+from mlops.detectors.streaming.asset import Asset
 from mlops.detectors.streaming.core import Core
 from sensors.kinds import kind_named
 from sensors.series import FloatArray, TimeArray
@@ -47,7 +47,7 @@ def _folded(
 ) -> FloatArray:
     alarm = Alarm(warmup=warmup)
     is_asset = len(sensors) > 1
-    detector: Core | EachSensor = EachSensor(sensors, alarm) if is_asset else Core(alarm)
+    detector: Core | Asset = Asset(sensors, alarm) if is_asset else Core(alarm)
     state, found = detector.start(), [np.zeros(0)]
     for begin in range(0, len(values), PIECE_ROWS):
         end = begin + PIECE_ROWS

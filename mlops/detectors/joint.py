@@ -20,7 +20,6 @@ Sources: Ledoit & Wolf (2004) for the covariance; the variance-ratio statistic i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -67,33 +66,48 @@ class Joint:
     def __init__(self, directions: FloatArray | None = None) -> None:
         self.directions = directions
 
-    def fit(self, X: FloatArray) -> Self:
-        """X: shape (n, k), oldest first, n >= MIN_FIT_ROWS, of a time known to be normal.
+    def fit(
+        self, X: FloatArray, chosen: NDArray[np.bool_] | None = None, stretch: int | None = None
+    ) -> Self:
+        """X: shape (n, k), oldest first, NaN for what is missing.
 
-        NaN marks what is missing. Raises ValueError with too few rows that are complete.
+        chosen: shape (n,), the rows known to be normal, at least MIN_FIT_ROWS; all if None.
+        stretch: rows that the windows are fractions of; n if None. Raises ValueError with too few
+        rows that are chosen and complete.
         """
-        complete = int((~np.isnan(X).any(axis=1)).sum())
+        rows = np.ones(len(X), dtype=bool) if chosen is None else chosen
+        complete = int((rows & ~np.isnan(X).any(axis=1)).sum())
         if complete < MIN_FIT_ROWS:
             raise ValueError(f"{complete} complete rows; a joint model needs {MIN_FIT_ROWS}")
-        self.window_ = len(X) // WINDOWS
-        self.reference_ = len(X) // REFERENCES
-        self.context_rows_ = self.window_ + 2 * self.reference_
-        self.usual_ = self._usual(X, np.ones(len(X), dtype=bool))
-        held_back = np.log(self._held_back(X))
+        self._set_lengths(stretch or len(X))
+        self.usual_ = self._usual(X, rows)
+        held_back = np.log(self._held_back(X, rows))
         self.log_mean_, self.log_sd_ = float(held_back.mean()), float(held_back.std())
         return self
+
+    @classmethod
+    def restored(cls, fit_rows: int, usual: Usual, log_mean: float, log_sd: float) -> Self:
+        """What a fit to `fit_rows` rows had learnt, without the rows."""
+        model = cls()
+        model._set_lengths(fit_rows)
+        model.usual_, model.log_mean_, model.log_sd_ = usual, log_mean, log_sd
+        return model
 
     def distance(self, X: FloatArray) -> FloatArray:
         """Shape (n,), above 0; NaN in the first rows, which lack context."""
         return self._distance(X, self.usual_)
 
-    def score(self, X: FloatArray) -> FloatArray:
-        """Shape (n,), in [0, 1); ALARM_LEVEL and above is an alarm, 0 where context lacks."""
-        far = (np.log(self.distance(X)) - self.log_mean_) / self.log_sd_
+    def rarity(self, X: FloatArray) -> FloatArray:
+        """Shape (n,), not negative; ALARM_RARITY and above is an alarm, 0 where context lacks."""
+        far = (np.log(self.distance(X)) - self.log_mean_) / (self.log_sd_ + _STILL)
         rarity = -norm.logsf(far) / np.log(10.0)
         # On the scale of the other detectors, whose alarm begins at ALARM_RARITY.
         per_stretch = ALARM_RARITY / np.log10(WINDOWS * STRETCHES_PER_ALARM)
-        return np.nan_to_num(score_of_rarity(rarity * per_stretch), nan=0.0)
+        return np.nan_to_num(rarity * per_stretch, nan=0.0)
+
+    def score(self, X: FloatArray) -> FloatArray:
+        """Shape (n,), in [0, 1); ALARM_LEVEL and above is an alarm, 0 where context lacks."""
+        return score_of_rarity(self.rarity(X))
 
     def contributions(self, X: FloatArray) -> FloatArray:
         """Shape (n, k), not negative, each row sums to 1: which sensors the distance is owed to."""
@@ -108,6 +122,11 @@ class Joint:
     def observed(self, X: FloatArray) -> FloatArray:
         """Shape (n, k), in the sensors' units: the trailing means that were judged."""
         return trailing_mean(X, self.window_)
+
+    def _set_lengths(self, fit_rows: int) -> None:
+        self.window_ = fit_rows // WINDOWS
+        self.reference_ = fit_rows // REFERENCES
+        self.context_rows_ = self.window_ + 2 * self.reference_
 
     def _usual(self, X: FloatArray, chosen: NDArray[np.bool_]) -> Usual:
         """Learn from the chosen rows, shape (n,) of bool; the others still serve as context."""
@@ -139,15 +158,16 @@ class Joint:
         covariance = LedoitWolf(assume_centered=True).fit(scores)
         return replace(usual, whitening=np.linalg.cholesky(covariance.precision_))
 
-    def _held_back(self, X: FloatArray) -> FloatArray:
-        """Distances of the fitting rows to both sides, each by a fit of the other folds."""
+    def _held_back(self, X: FloatArray, chosen: NDArray[np.bool_]) -> FloatArray:
+        """Distances of the chosen rows to both sides, each by a fit of the other folds."""
         first, rows = self.window_ + self.reference_, np.arange(len(X))
-        edges = np.linspace(first, len(X), FOLDS + 1).astype(int)
+        usable = rows[chosen & (rows >= first)]
         distances = []
-        for start, end in pairwise(edges):
+        for fold in np.array_split(usable, FOLDS):
             # A trailing mean just after the fold still contains rows of it.
-            others = (rows < start - self.window_) | (rows >= end + self.window_)
-            distances.append(self._distance(X, self._usual(X, others), both_ways=True)[start:end])
+            others = (rows < fold[0] - self.window_) | (rows > fold[-1] + self.window_)
+            usual = self._usual(X, others & chosen)
+            distances.append(self._distance(X, usual, both_ways=True)[fold])
         joined = np.concatenate(distances)
         return joined[np.isfinite(joined)]
 

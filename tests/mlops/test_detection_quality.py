@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.labelled import Windows
+from anomalies import tables
+from anomalies.backtest import scores_of
+from bench.labelled import Windows, experiments, pointwise
 from mlops.detectors.base import ALARM_LEVEL
 from mlops.detectors.streaming.alarm import Alarm
 from mlops.detectors.streaming.core import Core
@@ -32,6 +34,28 @@ def test_labelled_windows_are_found_early_at_the_best_level(judged, profile, flo
 
 def test_labelled_windows_are_found_early_at_the_shipped_level(judged):
     assert score_at(judged, ALARM_LEVEL, PROFILES[0]) >= 70
+
+
+def test_faults_of_a_machine_are_found_at_the_shipped_level():
+    folder = DATA / "skab"
+    if not folder.is_dir():
+        pytest.skip(f"the experiments are not at {folder}: no floor under the quality is kept")
+    scores, labels = map(np.concatenate, zip(*experiments(folder), strict=True))
+    found = pointwise(scores, labels, ALARM_LEVEL)
+    assert found.f1 >= 0.78
+    assert found.false_share <= 0.30
+
+
+def test_a_bearing_that_fails_is_found_days_before_and_run_in_is_no_fault():
+    path = DATA / "ims_bearing" / "test2_mean_abs.csv.gz"
+    if not path.exists():
+        pytest.skip(f"the run to failure is not at {path}: no floor under the quality is kept")
+    table = tables.read(path)
+    alarms = scores_of(table, warmup=int(0.15 * len(table))) >= ALARM_LEVEL
+    half = len(table) // 2
+    hours = (table.times[-1] - table.times[half:][alarms[half:]][0]) / np.timedelta64(1, "h")
+    assert hours >= 60
+    assert not alarms[:half].any()
 
 
 def healthy(kind: str) -> tuple[np.ndarray, np.ndarray]:

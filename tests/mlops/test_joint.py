@@ -1,7 +1,6 @@
 """The joint model of a machine's sensors: what it sees, what it lets pass, and its bits."""
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from mlops.detectors.joint import MIN_FIT_ROWS, STRETCHES_PER_ALARM, Joint, trai
 from sensors.series import FloatArray
 
 FIT_ROWS = 400
-SKAB = Path(__file__).resolve().parents[3] / "shared" / "data" / "skab"
 
 
 def machine(rows: int, seed: int = 0) -> FloatArray:
@@ -143,18 +141,3 @@ def test_a_trailing_mean_is_unknown_while_half_its_rows_are() -> None:
     assert trailing_mean(X, 4).ravel() == pytest.approx(
         [1.0, 1.0, np.nan, np.nan, np.nan], nan_ok=True
     )
-
-
-@pytest.mark.skipif(not SKAB.is_dir(), reason=f"needs the SKAB experiments in {SKAB}")
-def test_valve_and_pump_faults_are_found_at_the_shipped_level() -> None:
-    truth, flagged = [], []
-    for path in sorted(SKAB.glob("[ov]*/*.csv.gz")):
-        # Columns: the time, eight sensors, whether it is a fault, whether one begins or ends.
-        rows = np.genfromtxt(path, delimiter=";", skip_header=1, usecols=range(1, 10))
-        X = rows[:, :8]
-        truth.append(rows[FIT_ROWS:, 8] > 0)
-        flagged.append(alarms(Joint().fit(X[:FIT_ROWS]), X)[FIT_ROWS:])
-    is_fault, is_alarm = np.concatenate(truth), np.concatenate(flagged)
-    hits = (is_fault & is_alarm).sum()
-    assert 2 * hits / (is_fault.sum() + is_alarm.sum()) >= 0.78
-    assert is_alarm[~is_fault].mean() <= 0.30

@@ -1,26 +1,38 @@
 """Detectors that fold over a stream: exact prefixes, bounded memory, one meaning of a score."""
 
+import importlib
+import inspect
+import pkgutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlops.detectors import streaming
 from mlops.detectors.base import ALARM_LEVEL
 from mlops.detectors.streaming import novelty, peaks, rarity
 from mlops.detectors.streaming.alarm import ROWS_A_WARMUP, Alarm, score_of
-from mlops.detectors.streaming.asset import EachSensor
+from mlops.detectors.streaming.asset import Asset, EachSensor
 from mlops.detectors.streaming.contract import State, dumped, loaded
-from mlops.detectors.streaming.core import Core, Judged
+from mlops.detectors.streaming.core import DEFAULT_VIEWS, Core, Judged, Views
+from mlops.detectors.streaming.joint import LASTING, JointFold
 from sensors.generator import normal
 
 START = np.datetime64("2026-01-01T00:00", "us")
 STEP = np.timedelta64(600, "s")
-DETECTORS: dict[str, Callable[[], Core | EachSensor]] = {
+ONE_VIEW = tuple(replace(view, voice=1.0) for view in DEFAULT_VIEWS)
+Detector = Core | EachSensor | Asset
+DETECTORS: dict[str, Callable[[], Detector]] = {
     "core": lambda: Core(Alarm(warmup=100)),
     "each sensor": lambda: EachSensor(("a", "b"), Alarm(warmup=100)),
+    "asset": lambda: Asset(("a", "b"), Alarm(warmup=100)),
+    **{view.fold.name: partial(Core, Alarm(warmup=100), Views((view,))) for view in ONE_VIEW},
 }
 
 
@@ -41,11 +53,27 @@ def stream(rows: int, *, seed: int = 1) -> np.ndarray:
 
 def values_for(name: str, rows: int) -> np.ndarray:
     one = stream(rows)
-    return np.column_stack([one, stream(rows, seed=2)]) if name == "each sensor" else one
+    is_asset = name in {"each sensor", "asset"}
+    return np.column_stack([one, stream(rows, seed=2)]) if is_asset else one
 
 
-def whole(detector: Core | EachSensor, values: np.ndarray) -> Judged:
+def whole(detector: Detector, values: np.ndarray) -> Judged:
     return detector.fold(detector.start(), times_of(len(values)), values)[1]
+
+
+def classes_with(method: str) -> Iterator[type]:
+    """Of the package of streaming detectors, without protocols."""
+    for module in pkgutil.iter_modules(streaming.__path__, f"{streaming.__name__}."):
+        for each in vars(importlib.import_module(module.name)).values():
+            is_protocol = getattr(each, "_is_protocol", False)
+            if inspect.isfunction(getattr(each, method, None)) and not is_protocol:
+                yield each
+
+
+def test_no_detector_and_no_view_is_left_out_of_these_tests():
+    tested = {type(make()) for make in DETECTORS.values()} | {JointFold}  # a part of Asset
+    assert set(classes_with("fold")) - {Views} == tested
+    assert set(classes_with("advance")) == {type(view.fold) for view in DEFAULT_VIEWS}
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -268,3 +296,54 @@ def test_after_years_a_fault_is_still_found_and_memory_no_longer_coarsens():
     assert later.alarms.sum() <= ROWS_A_WARMUP * len(later.scores) / 600
     values[rows] = values.max() + np.ptp(values) / 2
     assert core.fold(state, times[rows:], values[rows:])[1].alarms[0]
+
+
+def machine(rows: int, seed: int = 0) -> np.ndarray:
+    """Three sensors that share a load."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(rows, 1)) + rng.normal(size=(rows, 3))
+
+
+def test_a_change_of_a_machine_is_an_alarm_while_it_lasts_and_then_how_it_runs():
+    asset = Asset(("a", "b", "c"), Alarm(400))
+    values = machine(3_500)
+    values[1_000:] += [2.0, -2.0, 0.0]
+    alarms, lasting = whole(asset, values).alarms, LASTING * 400
+    assert alarms[:1_000].mean() < 0.05
+    assert alarms[1_020 : 990 + lasting].mean() > 0.95
+    assert alarms[1_100 + lasting :].mean() < 0.1
+
+
+def test_a_machine_that_was_repaired_is_usual_at_once():
+    asset = Asset(("a", "b", "c"), Alarm(400))
+    values = machine(1_600)
+    values[800:1_100] += [2.0, -2.0, 0.0]
+    alarms = whole(asset, values).alarms
+    assert alarms[820:1_100].mean() > 0.95
+    assert alarms[1_240:].mean() < 0.1
+
+
+def test_a_machine_that_learns_again_does_so_to_the_bit_in_any_pieces():
+    joint, values = JointFold(3, 400), machine(2_500)
+    values[600:] += [2.0, -2.0, 0.0]
+    _, whole_of_it = joint.fold(joint.start(), values)
+    state, found = joint.start(), []
+    for begin, end in pairwise((0, 1, 400, 401, 1_199, 1_200, 1_403, 1_408, 2_500)):
+        state, rarities = joint.fold(loaded(dumped(state)), values[begin:end])
+        found.append(rarities)
+    np.testing.assert_array_equal(np.concatenate(found), whole_of_it)
+    for cut in (399, 402, 1_201, 1_405, 2_300):
+        cut_short = joint.fold(joint.start(), values[:cut])[1]
+        np.testing.assert_array_equal(cut_short, whole_of_it[:cut])
+
+
+def test_a_sensor_that_says_nothing_leaves_the_others_to_be_judged():
+    asset = Asset(("a", "b", "c"), Alarm(200))
+    values = machine(1_000)
+    values[:, 2] = np.nan
+    values[600:] += [2.0, -2.0, 0.0]
+    judged = whole(asset, values)
+    assert judged.alarms[640:].mean() > 0.95
+    parts = asset.contributions(judged)[800]
+    owed_to = {name for name, part in zip(asset.features_, parts, strict=True) if part > 0}
+    assert owed_to == {"a.joint", "b.joint"}
