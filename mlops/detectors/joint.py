@@ -103,7 +103,7 @@ class Joint:
         rarity = -norm.logsf(far) / np.log(10.0)
         # On the scale of the other detectors, whose alarm begins at ALARM_RARITY.
         per_stretch = ALARM_RARITY / np.log10(WINDOWS * STRETCHES_PER_ALARM)
-        return np.nan_to_num(rarity * per_stretch, nan=0.0)
+        return np.asarray(np.nan_to_num(rarity * per_stretch, nan=0.0))
 
     def score(self, X: FloatArray) -> FloatArray:
         """Shape (n,), in [0, 1); ALARM_LEVEL and above is an alarm, 0 where context lacks."""
