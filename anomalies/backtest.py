@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from anomalies.tables import Table, streams
 from mlops.detectors import limits
@@ -27,13 +28,16 @@ def scores_of(
     """Score of each row, shape (n,), in [0, 1]; from ALARM_LEVEL on it is an alarm.
 
     A table with one column of values is judged sensor by sensor, one with several as an asset.
-    kind: of all its sensors, which brings physical limits; warmup: rows of each stream that are
+    kind: of all its sensors, which brings physical limits and, for a sensor by itself, says whether
+    a fall can be a fault; warmup: rows of each stream that are
     only learnt from, None when not known; on_rows is told of rows judged since it was last called.
     """
     scores = np.zeros(len(table))
     for rows in streams(table.sensors, len(table)):
         values = np.column_stack([column[rows] for column in table.values.values()])
         found = _folded(tuple(table.values), table.times[rows], values, warmup, on_rows)
+        if len(table.values) == 1:
+            found = np.where(_is_harmless(values[:, 0], kind), 0.0, found)
         scores[rows] = np.maximum(found, _limits(values, kind))
     return scores
 
@@ -56,6 +60,15 @@ def _folded(
         found.append(judged.scores)
         on_rows(len(piece))
     return np.concatenate(found)
+
+
+def _is_harmless(values: FloatArray, kind: str | None) -> NDArray[np.bool_]:
+    """Where a reading lies on the good side of the mean of all before it, shape (n,): rare or not,
+    it is no fault of a machine."""
+    worsens = 0 if kind is None else kind_named(kind).worsens
+    is_known, known = ~np.isnan(values), np.nan_to_num(values)
+    before = (np.cumsum(known) - known) / np.maximum(np.cumsum(is_known) - is_known, 1)
+    return np.asarray((values - before) * worsens < 0)
 
 
 def _limits(values: FloatArray, kind: str | None) -> FloatArray:

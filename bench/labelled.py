@@ -13,6 +13,7 @@ import numpy as np
 from anomalies import tables
 from anomalies.backtest import scores_of
 from anomalies.tables import Table
+from mlops.detectors.base import ALARM_LEVEL
 from mlops.detectors.streaming.alarm import Alarm
 from mlops.detectors.streaming.core import Core
 from mlops.metrics import Rows
@@ -133,6 +134,12 @@ def alarms_each(path: Path, warmup: int) -> tuple[list[int], int]:
     """Alarms of each column of a table, as a sensor of its own; and how many rows it has."""
     table = tables.read(path)
     return [_alarms(table.times, column, warmup) for column in table.values.values()], len(table)
+
+
+def alarms_together(path: Path, warmup: int) -> tuple[int, int]:
+    """Rows of a table, as one machine, that are alarms; and how many rows it has."""
+    table = tables.read(path)
+    return int((scores_of(table, warmup=warmup) >= ALARM_LEVEL).sum()), len(table)
 
 
 def generated_runs(warmup: int, *, rows: int = 20_000, seed: int = 101) -> tuple[list[int], int]:

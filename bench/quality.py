@@ -52,7 +52,8 @@ alarms of IMS test 2, so neither set is unseen. Left as it is: on the normal run
 rows of the machine are alarms, on the transformer loads 20 % (a warm-up of 400 rows each), which is
 more than the joint distance promises; learning again every quarter stretch leaves 5 % of the
 former, about as many of the latter (17 % against 14 % with 600 rows), and costs the faults
-that begin slowly. Each bearing alone still alarms once or twice at 15 to 50 % of its life.
+that begin slowly. That a fall of vibration is no fault (ISO 20816 bounds its zones above only) was
+put in after IMS test 2 had shown bearings that get quieter while they run in.
 
 What was tried and left out, since it cost more on the windows, or in false alarms, than it found of
 injected faults: runs of equal values, novelty of the standard deviation of 12 to 96 readings, of
@@ -121,7 +122,7 @@ def _absent(title: str, folder: Path) -> str:
 
 def _normal_runs(data: Path) -> Iterator[str]:
     """Alarms where nothing is wrong, against what is promised."""
-    from bench.labelled import ASSET_WARMUP, alarms_each, generated_runs
+    from bench.labelled import ASSET_WARMUP, alarms_each, alarms_together, generated_runs
     from mlops.detectors.streaming.alarm import ROWS_A_WARMUP, USUAL_WARMUP
 
     yield "## Alarms where nothing is wrong\n"
@@ -138,6 +139,19 @@ def _normal_runs(data: Path) -> Iterator[str]:
         for path in sorted(data.glob(paths)):
             yield _rates(name, *alarms_each(path, warmup), warmup)
     yield _rates("generated, 20,000 readings", *generated_runs(USUAL_WARMUP), USUAL_WARMUP)
+    yield ""
+    yield "The columns together as one machine, whose joint distance stays an alarm while a change"
+    yield "lasts; share of rows that are alarms:\n"
+    yield "| | rows | warm-up | alarms % |"
+    yield "|---|---|---|---|"
+    for name, paths in (
+        ("a machine's normal run (SKAB)", "skab/anomaly-free/*.csv*"),
+        ("transformer loads (ETTh1), faults unknown", "ett/*.csv*"),
+    ):
+        for path in sorted(data.glob(paths)):
+            alarms, rows = alarms_together(path, ASSET_WARMUP)
+            share = 100 * alarms / (rows - ASSET_WARMUP)
+            yield f"| {name} | {rows:,} | {ASSET_WARMUP} | {share:.1f} |"
     yield ""
 
 
@@ -186,7 +200,8 @@ def _run_to_failure(data: Path) -> Iterator[str]:
     rows, names = len(table), list(table.values)
     yield "## Run to failure (IMS test 2)\n"
     yield "Mean absolute vibration of four bearings every ten minutes; bearing 1 fails at the end."
-    yield f"The first 15 % of the rows warm up. {rows} rows.\n"
+    yield f"The first 15 % of the rows warm up. {rows} rows. Each bearing alone is told to be of"
+    yield "the kind vibration, of which only a rise is a fault.\n"
     yield "| | hours before the end of the first alarm in the second half | alarms at 15 to 50 % |"
     yield "|---|---|---|"
     hours = (table.times[-1] - table.times) / np.timedelta64(1, "h")
@@ -196,7 +211,8 @@ def _run_to_failure(data: Path) -> Iterator[str]:
     }
     for name, values in each.items():
         one = tables.Table(",", (), table.cells, table.times, values, (), ())
-        alarms = np.flatnonzero(scores_of(one, warmup=warmup) >= ALARM_LEVEL)
+        kind = "vibration" if len(values) == 1 else None
+        alarms = np.flatnonzero(scores_of(one, kind=kind, warmup=warmup) >= ALARM_LEVEL)
         late = alarms[alarms >= half]
         first = f"{hours[late[0]]:.0f}" if len(late) else "none"
         yield f"| {name} | {first} | {int((alarms < half).sum())} |"

@@ -14,6 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SECTIONS = ("ingest", "agent", "detect", "query", "chart")
+# Minutes each: asked for by name only.
+LONG_SECTIONS = ("growth", "overload")
 
 
 def main() -> None:
@@ -25,7 +27,7 @@ def main() -> None:
     report = Report()
     with own_place() as plain:
         # These import models, so they come after Django is set up.
-        from bench import agent, chart, detect, ingest, query
+        from bench import agent, chart, detect, growth, ingest, overload, query
         from sensors import store
 
         report.facts = {"hypertable": store.is_hypertable(), "fast": options.fast}
@@ -35,6 +37,8 @@ def main() -> None:
             "detect": lambda: detect.run(report, fast=options.fast),
             "query": lambda: query.run(report, plain, fast=options.fast),
             "chart": lambda: chart.run(report, fast=options.fast),
+            "growth": lambda: growth.run(report, plain, fast=options.fast),
+            "overload": lambda: overload.run(report, fast=options.fast),
         }
         for name in options.only or SECTIONS:
             report.step(name)
@@ -48,7 +52,9 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=SECTIONS, action="append", help="May be given again.")
+    parser.add_argument(
+        "--only", choices=SECTIONS + LONG_SECTIONS, action="append", help="May be given again."
+    )
     parser.add_argument("--fast", action="store_true", help="Fewer rounds and rows.")
     parser.add_argument("--json", type=Path, metavar="FILE", help="Write the last line there too.")
     return parser.parse_args()

@@ -13,7 +13,8 @@ class Kind:
     """A measured quantity.
 
     physical_min and physical_max, in `unit`, bound what such a sensor can report at all; a value
-    outside is an instrument fault, not a machine in trouble.
+    outside is an instrument fault, not a machine in trouble. worsens: 1 where only a rise can be a
+    fault of the machine, 0 where a fall can be one too.
     """
 
     name: str
@@ -21,17 +22,24 @@ class Kind:
     physical_min: float
     physical_max: float
     words: frozenset[str]
+    worsens: int = 0
 
 
-def _kind(name: str, unit: str, low: float, high: float, words: str) -> Kind:
-    return Kind(name, unit, low, high, frozenset(words.split()))
+def _kind(name: str, unit: str, low: float, high: float, words: str, *, worsens: int = 0) -> Kind:
+    return Kind(name, unit, low, high, frozenset(words.split()), worsens)
 
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
+        # The zones of ISO 20816 are bounded above only: a machine that runs in gets quieter.
         _kind(
-            "vibration", "mm/s", 0.0, 500.0, "vibration vib vibr velocity rms accel acceleration"
+            "vibration",
+            "mm/s",
+            0.0,
+            500.0,
+            "vibration vib vibr velocity rms accel acceleration",
+            worsens=1,
         ),
         _kind("pressure", "kPa", -101.325, 100_000.0, "pressure press pres psi bar kpa"),
         _kind("temperature", "°C", -273.15, 2_000.0, "temperature temp tmp therm celsius"),

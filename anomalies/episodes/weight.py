@@ -36,7 +36,8 @@ def severity(score: float, criticality: int, sensors: int) -> int:
     >>> severity(0.75, 3, 1), severity(0.75, 5, 1), severity(0.75, 1, 1), severity(0.75, 3, 8)
     (3, 5, 2, 4)
     """
-    size = risk(score, criticality, sensors)
+    # A risk that lies on a step reaches it, whatever its last bit.
+    size = round(risk(score, criticality, sensors), 9)
     return 1 + sum(size >= step for step in SEVERITY_STEPS)
 
 

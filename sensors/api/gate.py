@@ -42,6 +42,8 @@ class IngestGate:
         except Full:
             response = JsonResponse(PATHS[request.path_info], status=HTTPStatus.SERVICE_UNAVAILABLE)
             response["Retry-After"] = str(math.ceil(RETRY_S))
+            # The middleware that states it stands further in, and chunks are more than this needs.
+            response["Content-Length"] = str(len(response.content))
         if response.status_code in _REFUSED:
             _count_refusal(response)
         return response

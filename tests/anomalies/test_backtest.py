@@ -201,3 +201,14 @@ def test_judging_twice_writes_the_same_file(tmp_path: Path):
     for name in ("1.csv", "2.csv"):
         backtest(tmp_path / "in.csv", tmp_path / name)
     assert (tmp_path / "1.csv").read_bytes() == (tmp_path / "2.csv").read_bytes()
+
+
+def test_of_vibration_a_fall_is_no_fault():
+    values = healthy()[:, 0]
+    values[800] = 5.0
+    times = (START + np.arange(ROWS) * np.timedelta64(300, "s")).astype("datetime64[us]")
+    table = tables.Table(",", (), [], times, {"value": values}, (), ())
+    assert scores_of(table, warmup=400)[800] > 0.5
+    assert scores_of(table, warmup=400, kind="vibration")[800] == 0.0
+    values[800] = 60.0
+    assert scores_of(table, warmup=400, kind="vibration")[800] > 0.5

@@ -90,11 +90,15 @@ def test_labels_are_in_the_file_and_nowhere_in_the_database(seed):
         assert not _tables_that_hold(sort)
 
 
+# What the code is called, not what was measured: a table may be named for drift.
+_NAMES = {"auth_permission", "django_content_type", "django_migrations"}
+
+
 def _tables_that_hold(text: str) -> list[str]:
     """Every table of the database in which any row, written as text, contains `text`."""
     found = []
     with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
+        for table in set(connection.introspection.table_names(cursor)) - _NAMES:
             name = connection.ops.quote_name(table)
             cursor.execute(
                 f"SELECT EXISTS (SELECT FROM {name} t WHERE t::text LIKE %s)", [f"%{text}%"]
