@@ -207,7 +207,7 @@ def test_of_vibration_a_fall_is_no_fault():
     values = healthy()[:, 0]
     values[800] = 5.0
     times = (START + np.arange(ROWS) * np.timedelta64(300, "s")).astype("datetime64[us]")
-    table = tables.Table(",", (), [], times, {"value": values}, (), ())
+    table = tables.Table(",", (), [[] for _ in times], times, {"value": values}, (), ())
     assert scores_of(table, warmup=400)[800] > 0.5
     assert scores_of(table, warmup=400, kind="vibration")[800] == 0.0
     values[800] = 60.0
