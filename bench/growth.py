@@ -43,6 +43,7 @@ def run(report: Report, plain: psycopg.Connection, *, fast: bool) -> None:
         at, rates = 0, []
         for size in sizes:
             fill(plain, at, size)
+            wire.close()  # it takes longer than the server keeps a connection
             at = size
             report.step(f"{size} million rows are there")
             line = _at_size(plain, to, feed, size, rounds)
@@ -111,9 +112,10 @@ def _plot(sizes: tuple[int, ...], rates: list[Measured], weights: list[float]) -
         rate = [line.readings / getattr(line, times) / 1e3 for line in rates]
         left.plot(sizes, rate, marker="o", label=name)
     left.set(xlabel="rows in the table, millions", ylabel="thousand readings/s")
-    left.set(xscale="log", ylim=(0, None))
+    left.set(xticks=sizes, ylim=(0, None))
     left.legend()
     right.plot(range(len(weights)), weights, marker="o")
-    right.set(xlabel="readings taken, millions", ylabel="web process, MiB", ylim=(0, None))
+    right.set(xlabel="readings taken, millions", ylabel="web process, MiB")
+    right.set(ylim=(0, 1.2 * max(weights)))
     figure.savefig(web.place() / "growth.png", dpi=120)
     plt.close(figure)
