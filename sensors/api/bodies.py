@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -35,6 +36,18 @@ def read_body(request: HttpRequest) -> bytes:
         raise UnsupportedMediaType(encoding, "Content-Encoding is gzip or none.")
     received = _received(request)
     return b"".join(_inflated(received) if "gzip" in encoding else received)
+
+
+def discard(request: HttpRequest) -> None:
+    """Read what is left of a body that is not wanted and throw it away.
+
+    The server closes a connection whose body was not read, under the next request of a client that
+    keeps it. A body that is longer than one may be is left to that.
+    """
+    length = int(request.headers.get("Content-Length") or 0)
+    if 0 < length <= settings.INGEST_MAX_BODY_BYTES:
+        with suppress(UnreadablePostError, OSError):
+            _drain(_stream(request))
 
 
 def require_media_type(request: HttpRequest, *accepted: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import os
 import subprocess
 import sys
@@ -77,3 +78,19 @@ def test_bodies_in_chunks_are_read_within_the_same_limits(url: str) -> None:
     assert post("/api/v2/write", b"#" * (6 * 2**20)).status_code == 413
     assert post("/write", gzip.compress(b"#" * (65 * 2**20)), **zipped).status_code == 413
     assert post("/write", b"").status_code == 204
+
+
+def test_a_client_that_is_refused_keeps_its_connection(url: str) -> None:
+    _, secret = make_key(rate_per_second=0.001, burst=1)
+    headers = {"Authorization": f"Api-Key {secret}", "Content-Type": "text/csv"}
+    kept = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    statuses = []
+    for turn in range(5):
+        kept.request("POST", "/api/v1/readings", b"sensor,time,value\n" * 20_000, headers)
+        answer = kept.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+        assert turn == 0 or answer.headers["Retry-After"]
+        kept.auto_open = 0  # from here on: no second connection
+    kept.close()
+    assert statuses[1:] == [429] * 4
