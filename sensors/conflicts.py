@@ -23,7 +23,6 @@ from sensors.statements import Array
 from sensors.store import BoolArray, Columns, IntArray
 
 Resolution = ReadingConflict.Resolution
-PRUNE_CHUNK = 5000
 
 # One look-up by the primary key for each, however far apart they are; the bounds of all of them
 # let the planner leave other chunks out.
@@ -150,15 +149,8 @@ def count(clashes: int, how: Resolution) -> None:
 def prune(*, now: datetime) -> int:
     """Forget conflicts past QUARANTINE_RETENTION_DAYS. Returns how many."""
     age = timedelta(days=settings.QUARANTINE_RETENTION_DAYS)
-    removed = 0
-    while True:
-        old = ReadingConflict.objects.older_than(age, now=now).order_by()[:PRUNE_CHUNK]
-        gone, _ = ReadingConflict.objects.filter(
-            pk__in=list(old.values_list("pk", flat=True))
-        ).delete()
-        removed += gone
-        if gone < PRUNE_CHUNK:
-            return removed
+    removed: int = ReadingConflict.objects.older_than(age, now=now).delete_in_pieces()
+    return removed
 
 
 def _with_stored(readings: Columns, rows: IntArray, how: Resolution) -> Clashes:

@@ -15,7 +15,6 @@ from sensors.formats import Template, batch_of, parse_json, read_again
 from sensors.models import QuarantinedReading
 
 REPLAY_CHUNK = 5000
-PRUNE_CHUNK = 5000
 
 
 def replay(rows: Iterable[QuarantinedReading], *, now: datetime) -> acquisition.Receipt:
@@ -35,15 +34,8 @@ def replay(rows: Iterable[QuarantinedReading], *, now: datetime) -> acquisition.
 def prune(*, now: datetime) -> int:
     """Remove rows past QUARANTINE_RETENTION_DAYS, replayed or not. Returns how many."""
     age = timedelta(days=settings.QUARANTINE_RETENTION_DAYS)
-    removed = 0
-    while True:
-        old = QuarantinedReading.objects.older_than(age, now=now).order_by()[:PRUNE_CHUNK]
-        gone, _ = QuarantinedReading.objects.filter(
-            pk__in=list(old.values_list("pk", flat=True))
-        ).delete()
-        removed += gone
-        if gone < PRUNE_CHUNK:
-            return removed
+    removed: int = QuarantinedReading.objects.older_than(age, now=now).delete_in_pieces()
+    return removed
 
 
 def _origin(row: QuarantinedReading) -> tuple[int, int, str]:

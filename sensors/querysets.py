@@ -39,6 +39,16 @@ class TenantQuerySet(models.QuerySet[M], Generic[M]):
         """What a device may see: the rows of its key's site."""
         return self.filter(**{f"{self._to_site()}pk": key.site_id})
 
+    def delete_in_pieces(self, size: int = 5000) -> int:
+        """Delete these rows, `size` at a time, so that no transaction is long. How many."""
+        removed = 0
+        while True:
+            some = list(self.order_by().values_list("pk", flat=True)[:size])
+            gone, _ = self.model._default_manager.filter(pk__in=some).delete()
+            removed += gone
+            if len(some) < size:
+                return removed
+
     def _to_site(self) -> str:
         return f"{self.site_path}__" if self.site_path else ""
 
