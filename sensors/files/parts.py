@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet
 
 from sensors.files.layout import Layout, Picked
 from sensors.files.sources import Source, Stream, opened
@@ -118,32 +116,13 @@ def _ndjson_batch(body: bytes, layout: Layout, first_line: int) -> tuple[Batch, 
 
 
 def _parquet_parts(stream: Stream, layout: Layout, start: Place, batch_rows: int) -> _Read:
-    file = pa.parquet.ParquetFile(stream, pre_buffer=False)
+    file = parquet.opened(stream)
     picked = layout.pick(file.schema_arrow.names)
     done = start.rows
-    for table in _tables(file, picked, done, batch_rows):
+    for table in parquet.tables_of(file, picked.columns, done=done, batch_rows=batch_rows):
         batch, rows = picked.batch_of(arrow.columns_in(table), partial(parquet.rows_of, table))
         done += rows
         yield batch, rows, picked.per_row, done, 0
-
-
-def _tables(
-    file: pa.parquet.ParquetFile, picked: Picked, done: int, batch_rows: int
-) -> Iterator[pa.Table]:
-    """The rows after the first `done`; groups of rows that are done are not looked at."""
-    before = 0
-    for group in range(file.num_row_groups):
-        rows = file.metadata.row_group(group).num_rows
-        if before + rows > done:
-            at = before
-            for batch in file.iter_batches(
-                batch_rows, row_groups=[group], columns=picked.columns, use_threads=False
-            ):
-                fresh = batch.slice(min(max(done - at, 0), len(batch)))
-                at += len(batch)
-                if len(fresh):
-                    yield pa.Table.from_batches([fresh])
-        before += rows
 
 
 def _in_lines(

@@ -18,7 +18,6 @@ from sensors.formats.line_sensors import Dialect
 from sensors.formats.line_template import DEFAULT_TEMPLATE, Template
 from sensors.formats.ndjson import from_ndjson
 from sensors.formats.objects import batch_of
-from sensors.formats.parquet import from_parquet
 
 __all__ = [
     "DEFAULT_TEMPLATE",
@@ -38,7 +37,6 @@ __all__ = [
     "from_json",
     "from_line_protocol",
     "from_ndjson",
-    "from_parquet",
     "parse_json",
     "read_again",
 ]

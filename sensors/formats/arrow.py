@@ -99,4 +99,4 @@ def _times(column: pa.Array) -> TimeArray | None:
         times: TimeArray = column.to_numpy(zero_copy_only=False).astype("datetime64[us]")
         is_known = (times >= iso8601.EARLIEST) & (times <= iso8601.LATEST)
         return times if is_known.all() else None
-    return iso8601.parse_column(column)
+    return iso8601.parse_column(column.cast(pa.string()))

@@ -1,4 +1,4 @@
-"""Parquet and other typed tables: columns as their types allow, else row by row. Pure.
+"""Parquet and other typed tables: columns as their types allow, else row by row.
 
 Numbers of any width are values; whole numbers may name a sensor; a null is a field that is not
 there. Timestamps have a zone, or are texts by the rules of every format.
@@ -6,42 +6,58 @@ there. Timestamps have a zone, or are texts by the rules of every format.
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
-from sensors.formats import arrow, objects
-from sensors.formats.batch import MAX_READINGS, Batch, FormatError, TooManyReadings
+from sensors.formats import arrow
+from sensors.formats.batch import FormatError
 
 _TEXTS = ("sensor", "kind", "unit")
 _NUMBERS = ("value", "quality")
 _PLAIN = (str, int, float, bool)
+# What a few bytes may unfold to: a group of rows, and the texts of one batch. A page of one
+# repeated letter and a dictionary of one long text are tiny in the file.
+MAX_GROUP_BYTES = 2**30
+MAX_TEXT_BYTES = 64 * 2**20
 
 
-def from_parquet(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
-    """Columns named as the fields; others are ignored.
+def opened(stream: IO[bytes] | gzip.GzipFile) -> pa.parquet.ParquetFile:
+    """The file with its texts left as dictionaries. Raises FormatError when it is no Parquet."""
+    with _as_format_error():
+        schema = pa.parquet.ParquetFile(stream, pre_buffer=False).schema_arrow
+        texts = [field.name for field in schema if _is_text(field.type)]
+        return pa.parquet.ParquetFile(
+            stream, pre_buffer=False, read_dictionary=texts, page_checksum_verification=True
+        )
 
-    Raises FormatError when it is no Parquet, lacks a required column or has too many rows.
+
+def tables_of(
+    file: pa.parquet.ParquetFile, columns: Sequence[str], *, done: int, batch_rows: int
+) -> Iterator[pa.Table]:
+    """The rows after the first `done`; groups of rows that are done are not looked at.
+
+    Raises FormatError for damaged rows, and for those that would take too much memory.
     """
-    try:
-        file = pa.parquet.ParquetFile(pa.BufferReader(body))
-        if file.metadata.num_rows > max_readings:
-            raise TooManyReadings(max_readings)
-        known = [name for name in arrow.FIELDS.names if name in file.schema_arrow.names]
-        table = file.read(columns=known, use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        raise FormatError("parquet_invalid", f"the file cannot be read: {error}") from error
-    missing = ", ".join(name for name in arrow.REQUIRED if name not in known)
-    if missing:
-        raise FormatError("parquet_invalid", f"there is no column {missing}")
-    columns = typed(arrow.columns_in(table))
-    batch = (
-        None if columns is None else arrow.batch_of(columns, arrow.later(lambda: rows_of(table)))
-    )
-    return batch or objects.batch_of(list(rows_of(table)))
+    before = 0
+    for group in range(file.num_row_groups):
+        about = file.metadata.row_group(group)
+        if before + about.num_rows > done:
+            _refuse_swollen(about)
+            at = before
+            for batch in _batches(file, group, columns, batch_rows):
+                fresh = batch.slice(min(max(done - at, 0), len(batch)))
+                at += len(batch)
+                if len(fresh):
+                    yield pa.Table.from_batches([fresh])
+        before += about.num_rows
 
 
 def typed(columns: arrow.Columns) -> arrow.Columns | None:
@@ -102,3 +118,51 @@ def _plain(field: Any) -> Any:
     if field is None or isinstance(field, _PLAIN):
         return field
     return float(field) if isinstance(field, Decimal) else str(field)
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _as_format_error() -> Iterator[None]:
+    """A damaged name of a column is a UnicodeDecodeError; some damage is an OSError."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise FormatError("parquet_invalid", f"the file cannot be read: {error}") from error
+
+
+def _batches(
+    file: pa.parquet.ParquetFile, group: int, columns: Sequence[str], batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    with _as_format_error():
+        batches = file.iter_batches(
+            batch_rows, row_groups=[group], columns=list(columns), use_threads=False
+        )
+    while True:
+        with _as_format_error():
+            batch = next(batches, None)
+            if batch is None:
+                return
+            batch.validate(full=True)  # what is read is not: texts may be no UTF-8
+        _refuse_long_texts(batch)
+        yield batch
+
+
+def _refuse_swollen(group: pa.parquet.RowGroupMetaData) -> None:
+    """By the group as a whole: to ask a damaged file for one column ends the process (Arrow 25)."""
+    if group.total_byte_size > MAX_GROUP_BYTES:
+        detail = (
+            f"a group of rows unfolds to more than {MAX_GROUP_BYTES >> 20} MiB; "
+            "write the file with smaller groups"
+        )
+        raise FormatError("parquet_too_large", detail)
+
+
+def _refuse_long_texts(batch: pa.RecordBatch) -> None:
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if isinstance(column, pa.DictionaryArray) and _is_text(column.type.value_type):
+            lengths = pc.binary_length(column.dictionary).take(column.indices)
+            if (pc.sum(lengths).as_py() or 0) > MAX_TEXT_BYTES:
+                detail = f"column {name} has over {MAX_TEXT_BYTES >> 20} MiB of text in one batch"
+                raise FormatError("parquet_too_large", detail)

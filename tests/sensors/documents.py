@@ -9,6 +9,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet
 from hypothesis import strategies as st
 
 from sensors.formats import Batch, from_csv, from_json, from_ndjson
@@ -36,6 +38,12 @@ def as_csv(rows: list[dict[str, Any]], fields: tuple[str, ...] = FIELDS) -> byte
     writer.writeheader()
     writer.writerows({name: _cell(row[name]) for name in row} for row in rows)
     return text.getvalue().encode()
+
+
+def as_parquet(columns: dict[str, Any], *, group: int = 3, **options: Any) -> bytes:
+    file = io.BytesIO()
+    pa.parquet.write_table(pa.table(columns), file, row_group_size=group, **options)
+    return file.getvalue()
 
 
 def _cell(field: Any) -> Any:

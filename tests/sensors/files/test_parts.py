@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,8 +18,8 @@ from sensors.files.clock import Clock
 from sensors.files.layout import Layout
 from sensors.files.parts import Part, Place, parts_of
 from sensors.files.sources import FileError, Source, find
-from sensors.formats import from_csv, from_parquet
-from tests.sensors.documents import as_csv, as_ndjson, content, same_rows
+from sensors.formats import from_csv
+from tests.sensors.documents import as_csv, as_ndjson, as_parquet, same_rows
 
 SUFFIXES = ("csv", "csv.gz", "ndjson", "ndjson.gz", "parquet")
 
@@ -30,12 +27,6 @@ SUFFIXES = ("csv", "csv.gz", "ndjson", "ndjson.gz", "parquet")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("files")
-
-
-def as_parquet(columns: dict[str, Any], *, group: int = 3) -> bytes:
-    file = io.BytesIO()
-    pa.parquet.write_table(pa.table(columns), file, row_group_size=group)
-    return file.getvalue()
 
 
 def written(folder: Path, suffix: str, body: bytes) -> Source:
@@ -269,28 +260,3 @@ def test_local_times_are_read_in_their_zone(folder: Path, bad: str) -> None:
     assert [one.code for one in rejected] == (["time_ambiguous"] if bad else [])
     if bad:
         assert json.loads(rejected[0].payload)["time"] == "2026-10-25 02:30:00"
-
-
-@pytest.mark.parametrize(
-    "column",
-    [
-        pa.array([1, 2], pa.int16()), pa.array([1, 2], pa.uint64()),
-        pa.array([1.0, 2.0], pa.float32()), pa.array([1, 2], pa.decimal128(5, 2)),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_parquet_values_are_numbers_of_any_width(column: pa.Array) -> None:
-    times = pa.array(["2026-01-02T03:04:05Z"] * 2).cast(pa.timestamp("ns", "UTC"))
-    sensors = pa.array(["a", "b"]).dictionary_encode()
-    batch = from_parquet(as_parquet({"value": column, "time": times, "sensor": sensors}))
-    assert batch.values.tolist() == [1.0, 2.0]
-    again = from_parquet(as_parquet({"value": column, "time": ["x", "2026-01-02T03:04:05Z"],
-                                     "sensor": [7, 8]}))  # fmt: skip
-    assert (again.sensor.names, again.values.tolist()) == (("8",), [2.0])
-    assert [(r.code, r.sensor) for r in again.rejected] == [("time_invalid", "7")]
-
-
-def test_a_parquet_file_is_the_batch_that_its_rows_are_in_csv() -> None:
-    columns = {name: [row[name] for row in ROWS] for name in ("sensor", "time")}
-    columns["value"] = [float(row["value"]) for row in ROWS]
-    assert content(from_parquet(as_parquet(columns))) == content(from_csv(as_csv(ROWS)))

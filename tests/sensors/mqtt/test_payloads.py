@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sensors.formats import FormatError, TooManyReadings
+from sensors.formats import FormatError, TooManyReadings, from_json
 from sensors.mqtt.content import Content, together
 from sensors.mqtt.payloads import kept, rows_of
+from tests.sensors.documents import almost, content, same_rows
 
 ARRIVED = "2026-03-01T12:00:00.000001+00:00"
 
@@ -56,6 +57,13 @@ def test_more_readings_than_a_call_may_have_are_refused_whole() -> None:
         read(json.dumps([{"value": 1}] * 101).encode())
 
 
+@given(same_rows)
+def test_a_batch_is_what_the_same_body_is_over_http(rows: list[dict[str, Any]]) -> None:
+    body = json.dumps(rows).encode()
+    batch, _ = together([Content(rows=read(body, sensor=None)[0])])
+    assert content(batch) == content(from_json(body))
+
+
 def answer(payload: bytes) -> list[Any] | str:
     """The rows, or the code of the error."""
     try:
@@ -64,7 +72,7 @@ def answer(payload: bytes) -> list[Any] | str:
         return error.code
 
 
-@given(st.binary())
+@given(st.binary() | almost["application/json"])
 @example(b"[" * 5000)
 @example(b'{"readings": 3}')
 @example(b'{"value": NaN}')
