@@ -48,6 +48,8 @@ class Tally:
             duplicates=receipt.duplicates,
             quarantined=receipt.quarantined,
         )
+        if receipt.conflicts:
+            self._numbers["conflicts"] += receipt.conflicts
         MESSAGES.labels("acknowledged").inc(acknowledged)
         for content in contents:
             for reason, count in content.ignored.items():

@@ -168,9 +168,10 @@ class Command(BaseCommand):
             return
         earlier = record.accepted + record.duplicates + record.quarantined - read
         went_on = f"; {earlier:,} of the readings by an earlier run" if earlier else ""
+        differ = f"; {seen.conflicts:,} differ from what is stored" if seen.conflicts else ""
         self.stdout.write(
             f"{source.path}: {counted}{_by_code(codes)}, {seconds:.1f} s, "
-            f"{read / max(seconds, 1e-9):,.0f} readings/s{went_on}"
+            f"{read / max(seconds, 1e-9):,.0f} readings/s{differ}{went_on}"
         )
 
     # --- without a trace --------------------------------------------------------------------------

@@ -74,6 +74,16 @@ def test_a_file_that_is_done_is_not_read_again(site: Site, file: Path) -> None:
     assert Reading.objects.count() == 20
 
 
+def test_values_that_differ_from_what_is_stored_are_counted(site: Site, file: Path) -> None:
+    assert "from what is stored" not in ingest(file)
+    rows = rows_of(n=20)
+    rows[3]["value"] += 1
+    file.write_bytes(as_csv(rows, REQUIRED))
+    said = ingest(file)
+    assert "0 accepted, 20 duplicates" in said
+    assert "; 1 differ from what is stored" in said
+
+
 def test_a_file_that_has_grown_is_another(site: Site, file: Path) -> None:
     ingest(file)
     with file.open("ab") as end:
