@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 
+from anomalies import detection_policy as detection_policy_of
 from anomalies import policy, silence
 from anomalies.episodes import policy as episode_policy_of
 from anomalies.notify import addresses, pacing
@@ -77,6 +78,24 @@ def notification_settings(**_: object) -> list[CheckMessage]:
         message = f"NOTIFY_ALLOWED_NETWORKS cannot be used: {error}"
         found.append(Error(message, hint=hint, id="anomalies.E005"))
     return found + _allowed_networks()
+
+
+@register
+def detection_settings(**_: object) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    try:
+        detection_policy_of.parse(settings.DETECTION_POLICY)
+    except detection_policy_of.DetectionPolicyError as error:
+        hint = 'For example {"false_alarms": 2}. See anomalies/detection_policy.py for every name.'
+        message = f"DETECTION_POLICY cannot be used: {error}"
+        found.append(Error(message, hint=hint, id="anomalies.E009"))
+    try:
+        detection_policy_of.parse_by_kind(settings.FALSE_ALARMS_BY_KIND)
+    except detection_policy_of.DetectionPolicyError as error:
+        hint = 'False alarms in 30 days, for example {"vibration": 0.5}.'
+        message = f"FALSE_ALARMS_BY_KIND cannot be used: {error}"
+        found.append(Error(message, hint=hint, id="anomalies.E010"))
+    return found
 
 
 @register(Tags.security, deploy=True)

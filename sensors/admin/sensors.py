@@ -67,13 +67,13 @@ class SensorAdmin(SiteScopedAdmin):
             "Limits",
             {"fields": (("alarm_low", "alarm_high"), ("physical_min", "physical_max"))},
         ),
+        ("Detection", {"fields": ("false_alarms",)}),
         (
             "Acquisition",
             {
                 "classes": ("collapse",),
                 "fields": (
                     ("expected_interval_s", "quality_threshold"),
-                    "false_alarms",
                     "metadata",
                     ("kind_source", "discovered_by", "created_at"),
                 ),

@@ -195,6 +195,17 @@ def test_staff_cannot_put_themselves_into_a_site(two_sites) -> None:
     assert list(mine["site"].members.all()) == [person]
 
 
+def test_a_site_states_the_false_alarms_its_sensors_can_bear(two_sites) -> None:
+    site = two_sites[0]["site"]
+    client = signed_in(make_staff(site))
+    address = reverse("admin:sensors_site_change", args=[site.pk])
+    form = {"name": "mine", "slug": "mine", "timezone": "UTC", "false_alarms": "1000"}
+    assert "100" in str(client.post(address, form).context["adminform"].form.errors["false_alarms"])
+    assert client.post(address, form | {"false_alarms": "2.5"}).status_code == 302
+    site.refresh_from_db()
+    assert site.false_alarms == 2.5
+
+
 def test_a_key_cannot_be_issued_for_another_site(two_sites) -> None:
     mine, theirs = two_sites
     client = signed_in(make_staff(mine["site"]))
