@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q
 
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, Episode, Queue
 from mlops.models import Promotion
 from sensors.models import QuarantinedReading, ScoringNote, Sensor
 from sensors.presentation import age
@@ -18,6 +18,7 @@ from sensors.presentation import age
 class Dashboard:
     severities: list[tuple[int, int]]
     open_anomalies: int
+    episodes: dict[str, int]
     active: int
     silent: int
     discovered: int
@@ -36,6 +37,7 @@ def dashboard(user: Any, now: datetime) -> Dashboard:
     return Dashboard(
         severities=[(level, levels.get(level, 0)) for level in (5, 4, 3, 2, 1)],
         open_anomalies=sum(levels.values()),
+        episodes=_episodes(user),
         active=sensors["active"],
         silent=sensors["silent"],
         discovered=sensors["discovered"],
@@ -51,6 +53,20 @@ def _by_severity(user: Any) -> dict[int, int]:
     waiting = Anomaly.objects.for_user(user).standing().awaiting_review()
     rows = waiting.order_by().values("severity").annotate(n=Count("pk", distinct=True))
     return dict(rows.values_list("severity", "n"))
+
+
+def _episodes(user: Any) -> dict[str, int]:
+    """Unresolved ones: of machines, those of them that nobody has in hand, and of instruments."""
+    machine = Q(queue=Queue.MACHINE)
+    return (
+        Episode.objects.for_user(user)
+        .open()
+        .aggregate(
+            open=Count("pk", filter=machine),
+            untouched=Count("pk", filter=machine & Q(state__in=("open", "reopened"))),
+            instruments=Count("pk", filter=Q(queue=Queue.INSTRUMENT)),
+        )
+    )
 
 
 def _sensors(user: Any) -> dict[str, int]:

@@ -163,6 +163,9 @@ def _body_of(exc: exceptions.APIException) -> dict[str, Any]:
     if "detail" in detail and "code" in detail:  # simplejwt puts its sentence and code in here
         rest = {key: value for key, value in detail.items() if key not in {"detail", "code"}}
         return error_body(str(detail["code"]), str(detail["detail"]), rest)
+    if "__all__" in detail:  # a model's name for what is about no single field
+        detail = {**detail, "non_field_errors": detail["__all__"]}
+        del detail["__all__"]
     return error_body(code, "The request is not valid.", detail)
 
 

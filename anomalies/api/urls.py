@@ -1,6 +1,6 @@
 from django.urls import path
 
-from anomalies.api import episodes, ladder, views
+from anomalies.api import episodes, ladder, views, windows
 
 urlpatterns = [
     path("anomalies", views.AnomalyList.as_view(), name="anomaly-list"),
@@ -12,5 +12,8 @@ urlpatterns = [
         path(f"episodes/<int:pk>/{name}", view.as_view(), name=f"episode-{name}")
         for name, view in episodes.ACTS.items()
     ),
+    path("windows", windows.WindowList.as_view(), name="window-list"),
+    path("windows/<int:pk>", windows.WindowDetail.as_view(), name="window-detail"),
+    path("windows/<int:pk>/end", windows.WindowEnd.as_view(), name="window-end"),
     path("sensors/<int:pk>/detection", ladder.SensorDetection.as_view(), name="sensor-detection"),
 ]

@@ -70,6 +70,17 @@ def remove(window: MaintenanceWindow, *, now: datetime) -> None:
     window.delete()
 
 
+@transaction.atomic
+def end(window: MaintenanceWindow, *, now: datetime) -> int:
+    """End what is open of it now; how many occurrences. What goes on is no longer hidden."""
+    running = window.occurrences.select_for_update().filter(start__lte=now, end__gt=now)
+    spans = list(running.values_list("pk", "start", "end"))
+    window.occurrences.filter(pk__in=[pk for pk, *_ in spans]).update(end=now)
+    for _, start, planned in spans:
+        _look_again(window, start, planned, now=now)
+    return len(spans)
+
+
 def keep(*, now: datetime) -> int:
     """What the clock brings; how many occurrences changed."""
     for window in MaintenanceWindow.objects.exclude(calendar=""):

@@ -24,6 +24,16 @@ class MayWriteReadings(BasePermission):
         return _has_scope(request, IngestKey.Scope.WRITE)
 
 
+class MayPlanWindows(BasePermission):
+    """A device whose key has the scope `windows:write`."""
+
+    code = "scope_missing"
+    message = f"This needs a key with the scope {IngestKey.Scope.WINDOWS.value}."
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return _has_scope(request, IngestKey.Scope.WINDOWS)
+
+
 class MayRead(BasePermission):
     """A person, or a device whose key has the scope `read`."""
 

@@ -22,6 +22,7 @@ class IngestKey(models.Model):
     class Scope(models.TextChoices):
         WRITE = "readings:write", "write readings"
         READ = "read", "read sensors and anomalies"
+        WINDOWS = "windows:write", "plan and end maintenance windows"
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="ingest_keys")
     name = models.CharField(max_length=100)

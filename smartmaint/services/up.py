@@ -46,7 +46,11 @@ def _addresses(environ: Mapping[str, str], *, own_mlflow: bool) -> dict[str, str
     port = network.port_near(wanted)
     if port != wanted:
         say(f"Port {wanted} is taken: serving at port {port} instead.")
-    found = {"PORT": str(port), "WEB_HOST": environ.get("WEB_HOST", "127.0.0.1")}
+    host = environ.get("WEB_HOST", "127.0.0.1")
+    found = {"PORT": str(port), "WEB_HOST": host}
+    # Messages link to where the pages are; an address to listen on everywhere is none to go to.
+    reachable = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104
+    found["PUBLIC_URL"] = environ.get("PUBLIC_URL") or f"http://{reachable}:{port}"
     if own_mlflow:
         mlflow_port = network.port_near(MLFLOW_PORT)
         found["MLFLOW_TRACKING_URI"] = f"http://127.0.0.1:{mlflow_port}"

@@ -477,7 +477,7 @@ def test_the_dashboard_shows_what_needs_a_person() -> None:
 def test_the_dashboard_costs_few_queries(django_assert_max_num_queries) -> None:
     client = boss()
     client.get(reverse("admin:index"))
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         client.get(reverse("admin:index"))
 
 
