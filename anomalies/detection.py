@@ -55,6 +55,7 @@ REASONS = {
     ScoringNote.Reason.DEGRADED: "scored again by the champion",
     ScoringNote.Reason.MODEL: "another model was promoted",
     ScoringNote.Reason.STATE: "the machine's operating state was tagged",
+    ScoringNote.Reason.VERDICT: "a verdict changed what is learnt from",
     ScoringNote.Reason.MANUAL: "scored again on request",
 }
 
@@ -130,9 +131,14 @@ def _load(
     )
 
 
+# After these the core's memory is another one.
+RELEARNT = frozenset({ScoringNote.Reason.INGEST, ScoringNote.Reason.VERDICT})
+
+
 def _new_since(notes: Sequence[ScoringNote]) -> datetime | None:
-    """Event time of the first reading that was never scored; None when all were."""
-    new = [note.since for note in notes if note.reason == ScoringNote.Reason.INGEST]
+    """Event time of the first reading that was never scored or learnt from as it is to be; None
+    when all were."""
+    new = [note.since for note in notes if note.reason in RELEARNT]
     return min(new, default=None)
 
 

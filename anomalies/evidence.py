@@ -51,7 +51,9 @@ class Evidence:
     """An anomaly as detection stored it.
 
     score and quality lie in 0..1; value and the expected band are in the sensor's unit;
-    quality is that of the reading at the peak. Raises EvidenceError when score or value is no
+    quality is that of the reading at the peak; hour: of the day, of its start, in the site's time
+    zone, 0..24; shares: feature to its share of the score; asset_state: of the machine at the peak,
+    empty where the sensor is of none. Raises EvidenceError when score or value is no
     finite number.
     """
 
@@ -67,6 +69,9 @@ class Evidence:
     quality: float | None = None
     expected_low: float | None = None
     expected_high: float | None = None
+    hour: float | None = None
+    asset_state: str = ""
+    shares: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         for name, number in (("score", self.score), ("value", self.value)):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from anomalies import history as past
+from anomalies import precedents as likes
+from anomalies.credibility import Posterior
 from anomalies.evidence import Decision, Evidence, JudgementError, Term
 from anomalies.history import History
 from anomalies.policy import ValidationPolicy
+from anomalies.precedents import Precedent
 from anomalies.rules import Rule, facts_of
 
 __all__ = ["Judgement", "Posterior", "detector_confidence", "failed", "judge"]
@@ -29,27 +32,6 @@ class Judgement:
     @property
     def status(self) -> Decision:
         return self.decision.status
-
-
-@dataclass(frozen=True, slots=True)
-class Posterior:
-    """What people said about a sensor's anomalies so far."""
-
-    confirmed: int = 0
-    refuted: int = 0
-
-    def credibility(self, prior: float) -> float:
-        """Mean of the Beta posterior under a Beta(prior, prior): 0..1, 0.5 without verdicts.
-
-        Rises with every confirmation and falls with every refutation.
-        """
-        return (prior + self.confirmed) / (2 * prior + self.confirmed + self.refuted)
-
-    def term(self, policy: ValidationPolicy) -> Iterator[Term]:
-        if self.confirmed or self.refuted:
-            lean = 2 * self.credibility(policy.profile_prior) - 1
-            reason = f"people confirmed {self.confirmed} and refuted {self.refuted} of this sensor"
-            yield Term("profile", "verdicts", policy.profile_weight * lean, reason)
 
 
 def detector_confidence(score: float, half_life: float = 1.0) -> float:
@@ -74,19 +56,22 @@ def judge(
     rules: Iterable[Rule],
     posterior: Posterior,
     policy: ValidationPolicy,
+    precedents: Iterable[Precedent] = (),
 ) -> Judgement:
     """The decision, its confidence and every term of it.
 
     A forced decision outranks the rest, the first rule that forces one counts. A history shorter
     than `policy.min_history` is insufficient, except for a limit, which needs none.
     """
-    facts = facts_of(evidence, history)
+    detected = _detector(evidence, policy)
+    facts = facts_of(evidence, history, confidence=detected.value)
     applied = [rule for rule in rules if rule.holds(facts)]
     terms = _summing_to_a_confidence((
-        _detector(evidence, policy),
+        detected,
         *(rule.term for rule in applied),
         *past.terms(history, evidence, policy),
         *posterior.term(policy),
+        *likes.terms(precedents, evidence, policy),
     ))  # fmt: skip
     confidence = _sum(terms)
     forced = next((rule.forced_decision for rule in applied if rule.forced_decision), None)

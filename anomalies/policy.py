@@ -49,6 +49,18 @@ class ValidationPolicy:
     # What verdicts can move at most; below 1 - false_positive_threshold they alone never make a
     # false alarm of what is certain.
     profile_weight: float = 0.4
+    # Verdicts on other sensors of the kind count as so many of the sensor's own at most.
+    profile_kind_most: float = 1.0
+    # The same two numbers for verdicts on anomalies that looked alike, which limits never need.
+    precedent_prior: float = 0.5
+    precedent_weight: float = 0.5
+
+    # A value that comes at the same time of day on this share of the days before, and at no other
+    # time, belongs to the day.
+    seasonal_days: int = 7
+    seasonal_min_days: int = 3
+    seasonal_recurrence_threshold_pct: float = 0.5
+    seasonal_adjustment: float = -0.15
 
     def __post_init__(self) -> None:
         _require_numbers(self)
@@ -66,7 +78,15 @@ class ValidationPolicy:
         _require(self.profile_prior > 0, "profile_prior > 0")
         _require(0 <= self.profile_weight <= 1, "0 <= profile_weight <= 1")
         _require(0 <= self.stable_jump_adjustment <= 1, "0 <= stable_jump_adjustment <= 1")
-        for name in ("volatility_adjustment", "recurrence_adjustment", "poor_quality_adjustment"):
+        _require(self.profile_kind_most >= 0, "profile_kind_most >= 0")
+        _require(self.precedent_prior > 0, "precedent_prior > 0")
+        _require(0 <= self.precedent_weight <= 1, "0 <= precedent_weight <= 1")
+        _require(1 <= self.seasonal_min_days <= self.seasonal_days <= 60,
+                 "1 <= seasonal_min_days <= seasonal_days <= 60")  # fmt: skip
+        _require(0 < self.seasonal_recurrence_threshold_pct <= 1,
+                 "0 < seasonal_recurrence_threshold_pct <= 1")  # fmt: skip
+        for name in ("volatility_adjustment", "recurrence_adjustment", "poor_quality_adjustment",
+                     "seasonal_adjustment"):  # fmt: skip
             _require(-1 <= getattr(self, name) <= 0, f"-1 <= {name} <= 0")
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from anomalies.predicted import DETECTOR as FORECAST
 from anomalies.silence import DETECTOR as SILENCE
@@ -57,6 +57,15 @@ class AnomalyQuerySet(TenantQuerySet[Any]):
 
 class ValidationQuerySet(TenantQuerySet[Any]):
     site_path = "anomaly__sensor__site"
+
+
+class CalibrationQuerySet(TenantQuerySet[Any]):
+    def in_force(self) -> Self:
+        """The newest of each scope that is not reverted, most general first."""
+        newest = self.filter(reverted_at__isnull=True).order_by(
+            "site", "kind", F("sensor").asc(nulls_first=True), "-made_at", "-id"
+        )
+        return newest.distinct("site", "kind", "sensor")
 
 
 class DetectionLeaseQuerySet(models.QuerySet[Any]):

@@ -21,13 +21,16 @@ Fact = float | str | None
 # Field -> what it is, as shown to whoever writes a rule.
 NUMBERS = {
     "score": "0..1, higher is rarer, 0.5 is the alarm level",
+    "confidence": "what the detector's score alone is believed, 0..1",
     "severity": "1..5",
     "value": "at the peak, in the sensor's unit",
     "quality": "of the reading at the peak, 0..1",
     "value_delta": "value minus the mean of the history, in the sensor's unit",
     "value_delta_abs": "the same without its sign",
     "value_delta_pct": "value_delta_abs in per cent of the mean; unknown at a mean of 0",
+    "value_slope": "of the history, in the sensor's unit an hour; unknown below 2 readings",
     "band_excess": "how far the value lies outside the expected band, in the unit; 0 inside",
+    "hour": "time of day at its start in the site's time zone, 0 to 24; 6.5 is 06:30",
     "duration_s": "seconds from start to end",
     "readings": "anomalous range, in readings",
     "history_readings": "usable readings before it",
@@ -38,6 +41,7 @@ TEXTS = {
     "nature": "machine or instrument",
     "rung": "limits, statistical, local or champion",
     "detector": "name of the detector",
+    "asset_state": "of the machine at the peak: running, starting or off; empty without a machine",
 }
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -95,13 +99,15 @@ class Rule:
         return Term(SOURCE, self.name, self.adjustment, self.reason)
 
 
-def facts_of(evidence: Evidence, history: History) -> dict[str, Fact]:
-    """Everything a condition can ask for."""
+def facts_of(evidence: Evidence, history: History, *, confidence: float) -> dict[str, Fact]:
+    """Everything a condition can ask for. confidence: in the detector's score alone, 0..1."""
     mean = history.mean
     delta = None if mean is None else evidence.value - mean
     return {
         **{name: getattr(evidence, name) for name in (*TEXTS, "score", "severity", "value")},
-        **{name: getattr(evidence, name) for name in ("quality", "duration_s", "readings")},
+        **{name: getattr(evidence, name) for name in ("quality", "hour", "duration_s", "readings")},
+        "confidence": confidence,
+        "value_slope": history.slope,
         "band_excess": evidence.band_excess,
         "value_delta": delta,
         "value_delta_abs": None if delta is None else abs(delta),

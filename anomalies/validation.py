@@ -11,20 +11,19 @@ import logging
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from time import perf_counter
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 
+from anomalies import cases, rules
 from anomalies import policy as policies
-from anomalies import rules
-from anomalies.evidence import Evidence
-from anomalies.history import History
-from anomalies.judgement import Judgement, Posterior, failed, judge
-from anomalies.models import Anomaly, SensorValidationProfile, Validation, ValidationRule
+from anomalies.judgement import Judgement, failed, judge
+from anomalies.models import Anomaly, Validation, ValidationRule
 from anomalies.policy import Policies, ValidationPolicy
 from anomalies.rules import Rule
-from sensors.models import Reading, Sensor
+from sensors.models import Sensor
 
 logger = logging.getLogger(__name__)
 
@@ -57,35 +56,19 @@ def validate(*, anomaly: Anomaly, policy: ValidationPolicy, now: datetime) -> Va
 
     A judgement that fails is stored too, as `validation_error` with its reason.
     """
-    at_peak = Reading.objects.series(anomaly.sensor_id, since=anomaly.peak, until=anomaly.peak)
-    before = Reading.objects.before(anomaly.sensor_id, anomaly.start, policy.historical_check_limit)
+    began = perf_counter()
+    found = cases.around(anomaly, policy, at=now)
     rows = rule_rows_for(anomaly.sensor)
-    posterior = posterior_of(anomaly.sensor)
     try:
-        evidence = evidence_of(anomaly, quality=History.of(at_peak).mean_quality)
-        judgement = judge(evidence, History.of(before), in_force(rows), posterior, policy)
+        evidence = cases.evidence_of(anomaly, found)
+        judgement = judge(
+            evidence, found.history, in_force(rows), found.posterior, policy, found.precedents
+        )
     except JUDGING_FAULTS as error:
         logger.exception("anomaly %s cannot be judged", anomaly.pk)
         judgement = failed(error)
-    return _record(anomaly, judgement, policy, now=now)
-
-
-def evidence_of(anomaly: Anomaly, *, quality: float | None) -> Evidence:
-    """What detection stored, with the quality of the reading at the peak. Raises EvidenceError."""
-    return Evidence(
-        kind=anomaly.sensor.kind,
-        nature=anomaly.nature,
-        rung=anomaly.rung,
-        detector=anomaly.detector,
-        score=anomaly.score,
-        severity=anomaly.severity,
-        value=anomaly.observed,
-        quality=quality,
-        expected_low=anomaly.expected_low,
-        expected_high=anomaly.expected_high,
-        readings=anomaly.readings,
-        duration_s=(anomaly.end - anomaly.start).total_seconds(),
-    )
+    took_ms = (perf_counter() - began) * 1000
+    return _record(anomaly, judgement, policy, took_ms=took_ms, now=now)
 
 
 def rule_rows_for(sensor: Sensor) -> list[ValidationRule]:
@@ -108,13 +91,13 @@ def in_force(rows: Iterable[ValidationRule]) -> tuple[Rule, ...]:
     return rules.merge(rules.DEFAULTS, own)
 
 
-def posterior_of(sensor: Sensor) -> Posterior:
-    profile = SensorValidationProfile.objects.filter(sensor=sensor).first()
-    return Posterior(profile.confirmed, profile.refuted) if profile else Posterior()
-
-
 def _record(
-    anomaly: Anomaly, judgement: Judgement, policy: ValidationPolicy, *, now: datetime
+    anomaly: Anomaly,
+    judgement: Judgement,
+    policy: ValidationPolicy,
+    *,
+    took_ms: float,
+    now: datetime,
 ) -> Validation:
     anomaly.decision = judgement.decision.value
     anomaly.status = judgement.status.value
@@ -132,6 +115,7 @@ def _record(
         terms=[asdict(term) for term in judgement.terms],
         policy=asdict(policy),
         validated_at=now,
+        took_ms=took_ms,
     )
 
 
@@ -156,7 +140,7 @@ def _validate_taken(anomaly_id: int, known: Policies, *, now: datetime) -> bool:
     ours = Anomaly.objects.awaiting_validation().filter(
         pk=anomaly_id, validation_due_at=now + LEASE
     )
-    anomaly = ours.select_related("sensor").select_for_update(of=("self",)).first()
+    anomaly = ours.select_related("sensor__site").select_for_update(of=("self",)).first()
     if anomaly is None:
         return False
     policy = known.of(sensor_id=anomaly.sensor_id, kind=anomaly.sensor.kind)

@@ -12,6 +12,7 @@ from sensors.series import TimeArray
 
 RUNNING, STARTING, OFF = 0, 1, 2
 CODES = {"running": RUNNING, "starting": STARTING, "off": OFF}
+NAMES = {code: name for name, code in CODES.items()}
 StateArray = NDArray[np.int8]
 
 

@@ -56,7 +56,7 @@ class ReviewedSensorAdmin(SensorAdmin):
             context["all_anomalies"] = _list_of(sensor)
             context["scoring"] = scoring(sensor)
             context["outlook"] = outlook(sensor)
-            context["said"] = getattr(sensor, "validation_profile", None)
+            context["said"] = sensor.validation_profiles.filter(kind=sensor.kind)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def is_silent(self, sensor: Any) -> bool:

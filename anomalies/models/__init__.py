@@ -5,18 +5,25 @@ from anomalies.models.choices import Decision, Nature, NatureSort, PublishedStat
 from anomalies.models.detection import DetectionCheckpoint, DetectionLease, SilenceWatch
 from anomalies.models.episode import Episode, EpisodeEvent, Queue, Resolution, State
 from anomalies.models.notification import Message, Notification, NotificationRoute
-from anomalies.models.review import Review
-from anomalies.models.validation import SensorValidationProfile, Validation, ValidationRule
+from anomalies.models.review import FaultPeriod, Review
+from anomalies.models.validation import (
+    Calibration,
+    SensorValidationProfile,
+    Validation,
+    ValidationRule,
+)
 from anomalies.models.window import HiddenAnomaly, MaintenanceWindow, WindowOccurrence
 
 __all__ = [
     "Anomaly",
     "AnomalyRevision",
+    "Calibration",
     "Decision",
     "DetectionCheckpoint",
     "DetectionLease",
     "Episode",
     "EpisodeEvent",
+    "FaultPeriod",
     "HiddenAnomaly",
     "MaintenanceWindow",
     "Message",

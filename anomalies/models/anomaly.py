@@ -70,6 +70,9 @@ class Anomaly(models.Model):
     status = models.CharField(max_length=30, choices=PublishedStatus.choices, blank=True)
     confidence = models.FloatField(null=True, blank=True)
     verdict = models.CharField(max_length=14, choices=Verdict.choices, blank=True)
+    reviewed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the verdict that counts was given."
+    )
 
     episode = models.ForeignKey(
         "anomalies.Episode",
@@ -145,6 +148,12 @@ class Anomaly(models.Model):
                 fields=["episode_due_at"],
                 condition=Q(episode_due_at__isnull=False),
                 name="anomaly_episode_due",
+            ),
+            # What people said of a sensor's anomalies before.
+            models.Index(
+                fields=["sensor", "-reviewed_at"],
+                condition=Q(reviewed_at__isnull=False),
+                name="anomaly_reviewed",
             ),
             # The review list, newest first.
             models.Index(fields=["-start", "-id"], name="anomaly_newest"),

@@ -2,9 +2,11 @@
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F, Q
 
 from anomalies.models.anomaly import Anomaly
 from anomalies.models.choices import Verdict
+from sensors.models import Sensor
 
 
 class Review(models.Model):
@@ -21,3 +23,34 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} by {self.person}"
+
+
+class FaultPeriod(models.Model):
+    """When a sensor measured a fault that a person confirmed: nothing is learnt from its readings.
+
+    As long as the anomaly was when it was last looked at (anomalies.exclusions): it stays as it is
+    while detection goes on, so that what detection finds follows from what is stored.
+    """
+
+    anomaly = models.OneToOneField(Anomaly, on_delete=models.CASCADE, related_name="fault_period")
+    sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="fault_periods")
+    since = models.DateTimeField(help_text="Event time of the first reading that is left out.")
+    until = models.DateTimeField(help_text="Event time of the last reading that is left out.")
+    noted_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["sensor", "since"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(since__lte=F("until")), name="fault_period_since_until"
+            ),
+        ]
+        indexes = [
+            # Every pass of detection asks for those of a sensor that reach into a stretch.
+            models.Index(fields=["sensor", "until"], name="fault_period_sensor_until"),
+        ]
+
+    def __str__(self) -> str:
+        return (
+            f"sensor {self.sensor_id}, {self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M}"
+        )

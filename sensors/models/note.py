@@ -18,6 +18,7 @@ class ScoringNote(models.Model):
         DEGRADED = "degraded", "scored by a lower rung; the champion is to score it again"
         MODEL = "model", "another model was promoted"
         STATE = "state", "the machine's operating state was tagged"
+        VERDICT = "verdict", "a fault was confirmed, or is none any more"
         MANUAL = "manual", "asked for by a person"
 
     sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="+")

@@ -21,7 +21,7 @@ def say(anomaly: Anomaly, verdict: Verdict, note: str = "", *, minutes: int = 0)
     return review(anomaly=anomaly, verdict=verdict, note=note, person=person, now=now)
 
 
-def counts(anomaly: Anomaly) -> tuple[int, int]:
+def counts(anomaly: Anomaly) -> tuple[float, float]:
     profile = SensorValidationProfile.objects.filter(sensor=anomaly.sensor_id).first()
     return (profile.confirmed, profile.refuted) if profile else (0, 0)
 

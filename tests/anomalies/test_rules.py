@@ -25,15 +25,15 @@ def evidence(**values: Any) -> Evidence:
 
 def holds(field: str, op: str, value: object, *, history: History = HISTORY, **known: Any) -> bool:
     rule = parse(name="r", conditions=[{"field": field, "op": op, "value": value}])
-    return rule.holds(facts_of(evidence(**known), history))
+    return rule.holds(facts_of(evidence(**known), history, confidence=0.5))
 
 
 def test_every_field_that_can_be_asked_for_has_a_fact() -> None:
-    assert set(facts_of(evidence(), HISTORY)) == {*NUMBERS, *TEXTS}
+    assert set(facts_of(evidence(), HISTORY, confidence=0.5)) == {*NUMBERS, *TEXTS}
 
 
 def test_the_differences_are_to_the_mean_of_the_history() -> None:
-    facts = facts_of(evidence(value=20), HISTORY)
+    facts = facts_of(evidence(value=20), HISTORY, confidence=0.5)
     assert facts["value_delta"] == -30
     assert facts["value_delta_abs"] == 30
     assert facts["value_delta_pct"] == 60
@@ -78,19 +78,19 @@ def test_a_condition_on_something_unknown_does_not_hold(op: str) -> None:
 
 def test_a_difference_in_per_cent_of_zero_is_unknown() -> None:
     around_zero = History(np.array([-1.0, 1.0]), np.ones(2))
-    assert facts_of(evidence(), around_zero)["value_delta_pct"] is None
+    assert facts_of(evidence(), around_zero, confidence=0.5)["value_delta_pct"] is None
 
 
 def test_all_conditions_must_hold() -> None:
     rare = {"field": "score", "op": ">", "value": 0.5}
     other = {"field": "kind", "op": "==", "value": "flow"}
-    facts = facts_of(evidence(), HISTORY)
+    facts = facts_of(evidence(), HISTORY, confidence=0.5)
     assert parse(name="r", conditions=[rare]).holds(facts)
     assert not parse(name="r", conditions=[rare, other]).holds(facts)
 
 
 def test_a_rule_without_conditions_always_holds() -> None:
-    assert parse(name="r", conditions=[]).holds(facts_of(evidence(), NO_HISTORY))
+    assert parse(name="r", conditions=[]).holds(facts_of(evidence(), NO_HISTORY, confidence=0.5))
 
 
 GOOD = {"field": "score", "op": ">", "value": 0.5}

@@ -12,7 +12,8 @@ from django.core.exceptions import ValidationError
 from django.db import OperationalError, connection
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from anomalies import judgement, validation
+from anomalies import profiles, validation
+from anomalies.credibility import Posterior
 from anomalies.evidence import Decision
 from anomalies.models import Anomaly, SensorValidationProfile, Validation, ValidationRule, Verdict
 from anomalies.policy import PolicyError, ValidationPolicy
@@ -293,8 +294,9 @@ def test_judging_one_takes_a_fixed_number_of_queries(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     anomaly = make_anomaly(sensor=sensor_with_history())
-    # Rules, profile, anomaly, validation, the savepoint's two; the two COPYs go uncounted.
-    with django_assert_num_queries(6):
+    # Profile, fault periods, same time of day, precedents, rules, anomaly, validation, the
+    # savepoint's two; the two COPYs go uncounted.
+    with django_assert_num_queries(9):
         validate(anomaly)
 
 
@@ -348,11 +350,13 @@ def test_a_verdict_moves_nothing_of_another_sensor() -> None:
     anomaly = make_anomaly(sensor=reviewed)
     person = make_person(reviewed.site)
     review(anomaly=anomaly, verdict=Verdict.FALSE_POSITIVE, note="", person=person, now=LATER)
-    assert validation.posterior_of(other) == judgement.Posterior(0, 0)
+    assert profiles.posterior_of(other, anomaly.detector, at=LATER) == Posterior(0, 0)
 
 
 @pytest.mark.django_db
 def test_enough_refutations_turn_a_flag_into_a_suspected_false_positive() -> None:
     sensor = sensor_with_history()
-    SensorValidationProfile.objects.create(sensor=sensor, refuted=8, updated_at=NOW)
+    SensorValidationProfile.objects.create(
+        sensor=sensor, kind=sensor.kind, detector="isolation_forest", refuted=8, updated_at=LATER
+    )
     assert validate(make_anomaly(sensor=sensor, score=0.55)).status == "false_positive_suspected"

@@ -1,0 +1,98 @@
+"""What people said of anomalies that looked like this one. Pure.
+
+A sensor next to a door is right about the cold and wrong about the machine; its other anomalies
+deserve the trust they had. So a verdict counts for what looks like the anomaly it was given on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomalies.credibility import faded
+from anomalies.evidence import Evidence, Term
+from anomalies.policy import ValidationPolicy
+
+SOURCE = "precedents"
+# Of what differs by so much a likeness of exp(-1/2) is left.
+SIZE_OCTAVES = 1.0
+DURATION_OCTAVES = 1.5
+DAYTIME_HOURS = 1.5
+# Of a likeness that another time of day can take at most: faults keep no hours, nuisances often do.
+DAYTIME_SHARE = 0.6
+LEAST_WEIGHT = 0.5  # of a verdict: what resembles less says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How an anomaly looks, for comparison.
+
+    shares: feature to its share of the score; side: -1 below what was expected, 1 above, 0 within
+    or not known; size: distance from the middle of the expected band in half-widths of it, else
+    alarm levels; duration_s: seconds; hour: of the day in the site's time zone, 0..24.
+    """
+
+    shares: tuple[tuple[str, float], ...]
+    side: int
+    size: float
+    duration_s: float
+    hour: float
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> Look:
+        low, high = evidence.expected_low, evidence.expected_high
+        side, size = 0, evidence.score / max(1.0 - evidence.score, 1e-6)
+        if low is not None and high is not None and high > low:
+            side = int(evidence.value > high) - int(evidence.value < low)
+            size = abs(evidence.value - (low + high) / 2) / ((high - low) / 2)
+        return cls(evidence.shares, side, size, evidence.duration_s, evidence.hour or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Precedent:
+    """A verdict on an anomaly of the same sensor, and how that looked."""
+
+    is_confirmed: bool
+    age_days: float
+    look: Look
+
+
+def likeness(one: Look, other: Look) -> float:
+    """0..1; 1 for what looks the same. Symmetric.
+
+    >>> noon = Look((("z", 1.0),), 1, 3.0, 600.0, 12.0)
+    >>> likeness(noon, noon), likeness(noon, Look((("z", 1.0),), -1, 3.0, 600.0, 12.0))
+    (1.0, 0.0)
+    """
+    if one.side * other.side < 0:
+        return 0.0
+    theirs = dict(other.shares)
+    overlap = sum(min(share, theirs.get(name, 0.0)) for name, share in one.shares)
+    size = math.log2((1 + one.size) / (1 + other.size)) / SIZE_OCTAVES
+    lasted = math.log2((60 + one.duration_s) / (60 + other.duration_s)) / DURATION_OCTAVES
+    apart = abs(one.hour - other.hour)
+    hours = min(apart, 24 - apart) / DAYTIME_HOURS
+    daytime = 1 - DAYTIME_SHARE + DAYTIME_SHARE * math.exp(-0.5 * hours**2)
+    return min(overlap, 1.0) * math.exp(-0.5 * (size**2 + lasted**2)) * daytime
+
+
+def terms(
+    precedents: Iterable[Precedent], evidence: Evidence, policy: ValidationPolicy
+) -> Iterator[Term]:
+    """What the verdicts on its likes add to the confidence. A breached limit needs no likes."""
+    if evidence.is_limit_breach:
+        return
+    known, look = list(precedents), Look.of(evidence)
+    alike = np.array([likeness(look, one.look) for one in known])
+    weights = alike * faded(np.array([one.age_days for one in known]))
+    is_confirmed = np.array([one.is_confirmed for one in known], np.bool_)
+    up, down = float(weights[is_confirmed].sum()), float(weights[~is_confirmed].sum())
+    if up + down < LEAST_WEIGHT:
+        return
+    prior = policy.precedent_prior
+    mean = (prior + up) / (2 * prior + up + down)
+    reason = f"of what looked like it, people confirmed {up:.2g} and refuted {down:.2g}"
+    yield Term(SOURCE, "alike", policy.precedent_weight * (2 * mean - 1), reason)
