@@ -10,17 +10,35 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+from django.db import connection
+
 from anomalies import folding
 from anomalies.folding import Checkpoint
 from anomalies.models import DetectionCheckpoint
+from mlops import features
 from mlops.detectors.streaming.contract import dumped, loaded
 from mlops.detectors.streaming.core import Judged
+from sensors import statements
 from sensors.models import Reading
 from sensors.series import Series, to_datetime, to_datetime64
+from sensors.statements import Array
 
 PIECE_ROWS = 20_000
 # A sensor whose checkpoint lies farther back is brought nearer first, pass by pass.
 MOST_ROWS_A_PASS = 100_000
+
+_NEWEST = """
+SELECT asked.place, found.rows, found.time, found.state
+FROM unnest(%s, %s) WITH ORDINALITY AS asked (sensor_id, time, place),
+LATERAL (SELECT point.rows, point.time, point.state FROM anomalies_detectioncheckpoint point
+         WHERE point.sensor_id = asked.sensor_id AND point.version = %s AND point.time < asked.time
+         ORDER BY point.time DESC LIMIT 1) AS found
+"""
+_INSERT = """
+COPY anomalies_detectioncheckpoint (sensor_id, version, rows, time, state)
+FROM STDIN (FORMAT binary)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +51,37 @@ class Unfolded:
     passed: tuple[Checkpoint, ...]
 
 
-def unfold(sensor_id: int, series: Series, first: int, *, dirty: datetime) -> Unfolded:
-    """Judge the rows of `series` from `first` on; what stands before them may be incomplete.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The rows of `series` from `first` on are to be judged; what stands before them may be
+    incomplete. dirty: checkpoints from this event time on are not to be trusted."""
 
-    dirty: checkpoints from this event time on are not to be trusted.
-    """
-    begin = to_datetime(series.times[first])
-    start = before(sensor_id, min(begin, dirty))
+    sensor_id: int
+    series: Series
+    first: int
+    dirty: datetime
+
+    @property
+    def begin(self) -> datetime:
+        return to_datetime(self.series.times[self.first])
+
+
+def unfold(asked: Sequence[Asked]) -> list[Unfolded]:
+    """What the core says of the rows of each sensor, going on from its checkpoint."""
+    starts = newest([(one.sensor_id, min(one.begin, one.dirty)) for one in asked])
+    return [_unfolded(one, start) for one, start in zip(asked, starts, strict=True)]
+
+
+def _unfolded(asked: Asked, start: Checkpoint) -> Unfolded:
     passed: list[Checkpoint] = []
     folded = 0
-    for piece in _up_to(sensor_id, start, series, first):
+    for piece in _up_to(asked.sensor_id, start, asked.series, asked.first):
         found = folding.fold(start, piece)
         start, folded = found.end, folded + len(piece)
         passed += found.checkpoints
         if folded >= MOST_ROWS_A_PASS:
             return Unfolded(None, start.rows, (*passed, start))
-    found = folding.fold(start, series[first:])
+    found = folding.fold(start, asked.series[asked.first :])
     return Unfolded(found.judged, found.end.rows, (*passed, *found.checkpoints))
 
 
@@ -62,18 +95,35 @@ def judged_again(sensor_id: int, series: Series, first: int) -> Judged:
 
 def before(sensor_id: int, time: datetime) -> Checkpoint:
     """The newest state of readings that all lie before `time`."""
-    rows = DetectionCheckpoint.objects.filter(sensor=sensor_id, version=folding.version())
-    newest = rows.filter(time__lt=time).order_by("-time").first()
-    if newest is None:
-        return folding.beginning()
-    return Checkpoint(newest.rows, to_datetime64(newest.time), loaded(bytes(newest.state)))
+    return newest([(sensor_id, time)])[0]
+
+
+def newest(asked: Sequence[tuple[int, datetime]]) -> list[Checkpoint]:
+    """For each (sensor, time) the newest state of readings that all lie before that time."""
+    ids, times = [pk for pk, _ in asked], [to_datetime64(time) for _, time in asked]
+    found = statements.run(
+        _NEWEST,
+        (
+            Array("int8", np.array(ids, np.int64)),
+            statements.times(np.array(times, "datetime64[us]")),
+            folding.version(),
+        ),
+    )
+    points = {
+        place: Checkpoint(rows, to_datetime64(time), loaded(state))
+        for place, rows, time, state in found
+    }
+    return [points.get(place) or folding.beginning() for place in range(1, len(asked) + 1)]
 
 
 def _up_to(sensor_id: int, start: Checkpoint, series: Series, first: int) -> Iterator[Series]:
     """The readings between a state and the first row to judge, in pieces."""
     lead, begin = series[:first], to_datetime(series.times[first])
-    if len(lead) and start.rows and start.time >= lead.times[0]:
-        yield folding.after(lead, start.time)
+    # A context that is shorter than features look back begins with the sensor's first reading.
+    is_whole = first < features.CONTEXT_ROWS - 1
+    if is_whole or (start.rows and start.time >= lead.times[0]):
+        if len(piece := folding.after(lead, start.time)):
+            yield piece
         return
     time = to_datetime(start.time)
     while True:
@@ -85,32 +135,64 @@ def _up_to(sensor_id: int, start: Checkpoint, series: Series, first: int) -> Ite
             return
 
 
-def replace(sensor_id: int, found: Unfolded, *, dirty: datetime | None) -> None:
-    """Store the states of a pass. Call it in the transaction that stores what the pass found.
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What a pass over a sensor leaves. dirty: event time of the first reading that is new; None
+    when none is."""
 
-    dirty: event time of the first reading that is new; None when none is.
-    """
-    own = DetectionCheckpoint.objects.filter(sensor=sensor_id)
-    own.exclude(version=folding.version()).delete()
-    if dirty is not None:
-        own.filter(time__gte=dirty).delete()
-    stored = set(own.values_list("rows", flat=True))
-    wanted = folding.kept(max([found.rows, *stored]))
+    sensor_id: int
+    found: Unfolded
+    dirty: datetime | None
+
+
+def replace(passes: Sequence[Passed]) -> None:
+    """Store the states of these passes. Call it in the transaction that stores what they found."""
+    stored: dict[int, list[_Stored]] = {one.sensor_id: [] for one in passes}
+    rows = DetectionCheckpoint.objects.filter(sensor__in=stored)
+    for sensor_id, pk, version, count, time in rows.values_list(
+        "sensor", "pk", "version", "rows", "time"
+    ):
+        stored[sensor_id].append(_Stored(pk, version, count, time))
+    new, old = [], []
+    for one in passes:
+        points, gone = _renewed(one, stored[one.sensor_id])
+        new += [(one.sensor_id, point) for point in points]
+        old += gone
+    if old:
+        DetectionCheckpoint.objects.filter(pk__in=old).delete()
+    if new:
+        _insert(new)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A checkpoint without its state."""
+
+    pk: int
+    version: str
+    rows: int
+    time: datetime
+
+
+def _renewed(passed: Passed, stored: Sequence[_Stored]) -> tuple[list[Checkpoint], list[int]]:
+    """The checkpoints to add, and the keys of those that are to go."""
+    found, dirty = passed.found, passed.dirty
+    valid = {
+        row.rows: row.pk
+        for row in stored
+        if row.version == folding.version() and (dirty is None or row.time < dirty)
+    }
+    wanted = folding.kept(max([found.rows, *valid]))
     if found.judged is None:
         wanted |= {found.rows}
-    own.exclude(rows__in=wanted).delete()
-    new = {point.rows: point for point in found.passed if point.rows in wanted - stored}
-    DetectionCheckpoint.objects.bulk_create(_rows(sensor_id, list(new.values())))
+    new = {point.rows: point for point in found.passed if point.rows in wanted - valid.keys()}
+    left = {pk for rows, pk in valid.items() if rows in wanted}
+    return list(new.values()), [row.pk for row in stored if row.pk not in left]
 
 
-def _rows(sensor_id: int, points: Sequence[Checkpoint]) -> list[DetectionCheckpoint]:
-    return [
-        DetectionCheckpoint(
-            sensor_id=sensor_id,
-            version=folding.version(),
-            rows=point.rows,
-            time=to_datetime(point.time),
-            state=dumped(point.state),
-        )
-        for point in points
-    ]
+def _insert(new: Sequence[tuple[int, Checkpoint]]) -> None:
+    with connection.cursor() as cursor, cursor.copy(_INSERT) as copy:
+        copy.set_types(("int8", "varchar", "int8", "timestamptz", "bytea"))
+        for sensor_id, point in new:
+            time = to_datetime(point.time)
+            copy.write_row((sensor_id, folding.version(), point.rows, time, dumped(point.state)))

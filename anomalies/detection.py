@@ -28,7 +28,7 @@ from anomalies import (
     silence,
     watch,
 )
-from anomalies.checkpoints import Unfolded
+from anomalies.checkpoints import Passed, Unfolded
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.findings import CORE, Recomputed, drafts_of, fingerprint
 from anomalies.ledger import Change
@@ -145,7 +145,8 @@ def _new_since(notes: Sequence[ScoringNote]) -> datetime | None:
 def _unfolded(region: Region, notes: Sequence[ScoringNote]) -> Unfolded:
     stretch = region.stretch
     dirty = _new_since(notes) or region.since
-    return checkpoints.unfold(region.sensor.pk, stretch.series, stretch.first, dirty=dirty)
+    asked = checkpoints.Asked(region.sensor.pk, stretch.series, stretch.first, dirty)
+    return checkpoints.unfold([asked])[0]
 
 
 def _scored(works: Sequence[_Work]) -> Iterable[tuple[_Work, Scored]]:
@@ -178,7 +179,7 @@ def _store(work: _Work, scored: Scored, claim: leases.Claim, *, now: datetime) -
     served = work.served
     drafts = drafts_of(region, scored, served, work.policy)
     change = ledger.replace(region, drafts, reason=_reason(work.notes), now=now)
-    checkpoints.replace(sensor_id, work.unfolded, dirty=_new_since(work.notes))
+    checkpoints.replace([_passed(work)])
     _note_what_is_left(work)
     _delete(work.notes)
     leases.release(
@@ -196,8 +197,12 @@ def _come_nearer(work: _Work, claim: leases.Claim, *, now: datetime) -> None:
     """The core's checkpoint lies far behind the notes: keep how far this pass came, and them."""
     sensor_id = work.region.sensor.pk
     if leases.hold(sensor_id, claim.token):
-        checkpoints.replace(sensor_id, work.unfolded, dirty=_new_since(work.notes))
+        checkpoints.replace([_passed(work)])
         leases.release(sensor_id, rung="", reason="", scored_until=None, now=now)
+
+
+def _passed(work: _Work) -> Passed:
+    return Passed(work.region.sensor.pk, work.unfolded, _new_since(work.notes))
 
 
 @transaction.atomic

@@ -16,7 +16,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mlops.detectors.streaming.contract import State
+from mlops.detectors.streaming.contract import FORMAT, State
 from mlops.detectors.streaming.core import Core, Judged
 from sensors.series import FloatArray, Series, TimeArray
 
@@ -55,7 +55,7 @@ def beginning() -> Checkpoint:
 def version(core: Core = CORE) -> str:
     """Names the detector that a state belongs to: what it is made of and how that is kept."""
     layout = [(name, array.shape, array.dtype.str) for name, array in core.start().items()]
-    return sha256(repr((REVISION, core, layout)).encode()).hexdigest()[:12]
+    return sha256(repr((REVISION, FORMAT, core, layout)).encode()).hexdigest()[:12]
 
 
 def kept(rows: int) -> frozenset[int]:
