@@ -13,8 +13,8 @@ from datetime import datetime
 import numpy as np
 from django.db import connection
 
-from anomalies import folding
-from anomalies.folding import Checkpoint
+from anomalies import exclusions, folding
+from anomalies.folding import Checkpoint, Folded
 from anomalies.models import DetectionCheckpoint
 from mlops import features
 from mlops.detectors.streaming.contract import dumped, loaded
@@ -76,12 +76,13 @@ def _unfolded(asked: Asked, start: Checkpoint) -> Unfolded:
     passed: list[Checkpoint] = []
     folded = 0
     for piece in _up_to(asked.sensor_id, start, asked.series, asked.first):
-        found = folding.fold(start, piece)
+        found = _fold(asked.sensor_id, start, piece)
         start, folded = found.end, folded + len(piece)
         passed += found.checkpoints
-        if folded >= MOST_ROWS_A_PASS:
+        # Within a fault there is no state to keep: on to its end.
+        if folded >= MOST_ROWS_A_PASS and start.aside is None:
             return Unfolded(None, start.rows, (*passed, start))
-    found = folding.fold(start, asked.series[asked.first :])
+    found = _fold(asked.sensor_id, start, asked.series[asked.first :])
     return Unfolded(found.judged, found.end.rows, (*passed, *found.checkpoints))
 
 
@@ -89,8 +90,12 @@ def judged_again(sensor_id: int, series: Series, first: int) -> Judged:
     """What the core says of the rows from `first` on, however far its checkpoint lies back."""
     state = before(sensor_id, to_datetime(series.times[first]))
     for piece in _up_to(sensor_id, state, series, first):
-        state = folding.fold(state, piece).end
-    return folding.fold(state, series[first:]).judged
+        state = _fold(sensor_id, state, piece).end
+    return _fold(sensor_id, state, series[first:]).judged
+
+
+def _fold(sensor_id: int, start: Checkpoint, piece: Series) -> Folded:
+    return folding.fold(start, piece, exclusions.left_out(sensor_id, piece.times))
 
 
 def before(sensor_id: int, time: datetime) -> Checkpoint:

@@ -108,8 +108,7 @@ def _draft(
     peak = found.peak
     said = _said(scored, peak)
     champion = served if scored.rungs[peak] == CHAMPION else None
-    series, at = region.stretch.series, region.stretch.first + peak
-    low, high = features.expected(series.times, series.values, at)
+    low, high = region.stretch.expected(region.stretch.first + peak)
     return _worded(
         Draft(
             start=to_datetime(region.stretch.times[found.start]),

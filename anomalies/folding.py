@@ -8,17 +8,20 @@ long it is, and a late reading folds again about as many readings as came after 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mlops.detectors.streaming.contract import FORMAT, State
 from mlops.detectors.streaming.core import Core, Judged
 from sensors.series import FloatArray, Series, TimeArray
+
+BoolArray = NDArray[np.bool_]
 
 CORE = Core()
 STEP_ROWS = 256
@@ -30,11 +33,16 @@ REVISION = 1
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The state after the first `rows` readings, of which the last was at `time`."""
+    """The state after the first `rows` readings, of which the last was at `time`.
+
+    aside: within a confirmed fault, the state that knows its readings too. They are judged by it
+    and it is dropped behind the fault. What has one is passed on and never kept.
+    """
 
     rows: int
     time: np.datetime64
     state: State
+    aside: State | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +80,40 @@ def kept(rows: int) -> frozenset[int]:
     return frozenset(row for row in found if row > 0)
 
 
-def fold(start: Checkpoint, series: Series, core: Core = CORE) -> Folded:
-    """The readings after `start`, in event order: shape (n,)."""
-    stops = sorted(row for row in kept(start.rows + len(series)) if row > start.rows)
-    edges = [0, *(row - start.rows for row in stops), len(series)]
-    state, checkpoints, found = start.state, [], []
-    for begin, end in pairwise(edges):
-        part = series[begin:end]
-        state, judged = core.fold(state, part.times, part.values)
+def fold(
+    start: Checkpoint, series: Series, faulty: BoolArray | None = None, core: Core = CORE
+) -> Folded:
+    """The readings after `start`, in event order: shape (n,).
+
+    faulty: shape (n,), those of confirmed faults, None without any: judged, and not learnt from.
+    """
+    stops = {row for row in kept(start.rows + len(series)) if row > start.rows}
+    at, checkpoints, found = start, [], []
+    for begin, end in pairwise(_edges(start, stops, faulty, len(series))):
+        is_fault = faulty is not None and end > begin and bool(faulty[begin])
+        at, judged = _piece(at, series[begin:end], is_fault, core)
         found.append(judged)
-        if end > begin and start.rows + end in stops:
-            checkpoints.append(Checkpoint(start.rows + end, series.times[end - 1], state))
-    last = series.times[-1] if len(series) else start.time
-    end_ = Checkpoint(start.rows + len(series), last, state)
-    return Folded(_joined(found), end_, tuple(checkpoints))
+        if end > begin and at.rows in stops and at.aside is None:
+            checkpoints.append(at)
+    return Folded(_joined(found), at, tuple(checkpoints))
+
+
+def _edges(
+    start: Checkpoint, stops: Collection[int], faulty: BoolArray | None, n: int
+) -> list[int]:
+    """Where a new piece begins: at checkpoints, and where a fault begins and ends."""
+    turns = [] if faulty is None else (np.flatnonzero(faulty[1:] != faulty[:-1]) + 1).tolist()
+    return [0, *sorted({*turns, *(row - start.rows for row in stops)} - {0, n}), n]
+
+
+def _piece(at: Checkpoint, part: Series, is_fault: bool, core: Core) -> tuple[Checkpoint, Judged]:
+    last = part.times[-1] if len(part) else at.time
+    rows = at.rows + len(part)
+    if is_fault:
+        aside, judged = core.fold(at.aside or at.state, part.times, part.values)
+        return Checkpoint(rows, last, at.state, aside), judged
+    state, judged = core.fold(at.state, part.times, part.values)
+    return Checkpoint(rows, last, state, None if len(part) else at.aside), judged
 
 
 def rarity(judged: Judged, core: Core = CORE) -> FloatArray:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from anomalies import exclusions
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly
 from anomalies.querysets import AnomalyQuerySet
@@ -89,7 +90,8 @@ def _region(
         prefix_rows = len(lead) - ended
     series = Series.concatenate([lead, body])
     known = states.states_of(sensor.pk, series.times)
-    stretch = Stretch(series, len(lead), limits_of(sensor), known)
+    faulty = exclusions.left_out(sensor.pk, series.times)
+    stretch = Stretch(series, len(lead), limits_of(sensor), known, faulty)
     return Region(sensor, stretch, first, last, standing, prefix, prefix_rows, rest_until)
 
 
@@ -168,4 +170,5 @@ def single(
         raise Reading.DoesNotExist(f"sensor {sensor_id} has no reading at {time.isoformat()}")
     lead = _lead(sensor_id, time, champion=champion, policy=policy)
     series = Series.concatenate([lead, body])
-    return Stretch(series, len(lead), limits, states.states_of(sensor_id, series.times))
+    known = states.states_of(sensor_id, series.times)
+    return Stretch(series, len(lead), limits, known, exclusions.left_out(sensor_id, series.times))

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from anomalies import alarm_rate
 from anomalies.detection_policy import DetectionPolicy
 from mlops import conditioned, features
+from mlops.conditioned import Conditions
 from mlops.detectors import limits
 from mlops.detectors.base import Detector
 from mlops.detectors.local import MIN_HISTORY_ROWS, fit_local
 from mlops.detectors.statistical import Statistical
-from sensors.operating import RUNNING, StateArray
+from sensors.operating import StateArray
 from sensors.series import FloatArray, Series, TimeArray
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Limits:
 class Stretch:
     """A sensor's readings with the rows to be scored: those from `first` on.
 
-    states: of the machine at each reading, (n,); None where it runs at all of them.
+    states: of the machine at each reading, (n,); None where it runs at all of them. faulty: which
+    readings are of a fault that a person confirmed, (n,); None where none is.
     What stands before `first` is context. Whoever builds one sees to it that the context reaches
     back `context_rows` readings, or to the sensor's first.
     """
@@ -57,9 +59,18 @@ class Stretch:
     first: int
     limits: Limits
     states: StateArray | None = None
+    faulty: NDArray[np.bool_] | None = None
+
+    @property
+    def conditions(self) -> Conditions:
+        return Conditions(self.states, self.faulty)
 
     def features_from(self, row: int) -> FloatArray:
-        return conditioned.compute(self.series.times, self.series.values, row, self.states)
+        return conditioned.compute(self.series.times, self.series.values, row, self.conditions)
+
+    def expected(self, row: int) -> tuple[float, float]:
+        """The band in which the reading of that row of the series would have been usual."""
+        return conditioned.expected(self.series.times, self.series.values, row, self.conditions)
 
     @property
     def stood(self) -> NDArray[np.bool_] | None:
@@ -192,14 +203,14 @@ class _Learnt:
 
     since: int
     X: FloatArray
-    states: StateArray | None
+    conditions: Conditions
 
     @classmethod
     def of(cls, stretch: Stretch, policy: DetectionPolicy) -> _Learnt:
         block = block_start(stretch.times[:1], policy)
         known = int(np.searchsorted(stretch.series.times, block)[0]) if len(block) else 0
         since = max(0, min(stretch.first, known - policy.local_train_rows))
-        return cls(since, stretch.features_from(since), stretch.states)
+        return cls(since, stretch.features_from(since), stretch.conditions)
 
     def rows(self, first: int, stop: int) -> FloatArray:
         return self.X[first - self.since : stop - self.since]
@@ -209,9 +220,7 @@ class _Learnt:
         if known < policy.local_rows:
             return Statistical()
         first = max(features.MIN_ROWS, known - policy.local_train_rows)
-        rows = self.rows(first, known)
-        if self.states is not None:
-            rows = rows[self.states[first:known] == RUNNING]
+        rows = self.rows(first, known)[self.conditions.healthy(first, known)]
         return fit_local(rows) if len(rows) >= MIN_HISTORY_ROWS else Statistical()
 
 

@@ -8,6 +8,7 @@ import pytest
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.scoring import Limits, Scored, Stretch, ranges, score_stretches
 from mlops import conditioned, features
+from mlops.conditioned import Conditions
 from sensors.operating import OFF, RUNNING, STARTING, Interval, states_at
 from sensors.series import FloatArray, Series, TimeArray
 
@@ -78,11 +79,13 @@ def test_a_limit_holds_in_every_state():
 def test_a_row_is_the_same_in_any_batch_and_knows_no_later_one():
     times, values, intervals = cycles()
     states = states_at(times, intervals)
-    whole = conditioned.compute(times, values, 1200, states)
+    whole = conditioned.compute(times, values, 1200, Conditions(states))
     for row in (1207, 1233, 1300):
         since = row - features.CONTEXT_ROWS + 1
         part = slice(since, row + 1)
-        alone = conditioned.compute(times[part], values[part], row - since, states[part])
+        alone = conditioned.compute(
+            times[part], values[part], row - since, Conditions(states[part])
+        )
         np.testing.assert_array_equal(alone[0], whole[row - 1200])
 
 
@@ -90,7 +93,8 @@ def test_a_machine_that_always_runs_has_the_features_it_has_without_states():
     times, values, _ = cycles()
     states = np.zeros(len(times), np.int8)
     np.testing.assert_array_equal(
-        conditioned.compute(times, values, 700, states), features.compute(times, values, 700)
+        conditioned.compute(times, values, 700, Conditions(states)),
+        features.compute(times, values, 700),
     )
 
 
@@ -100,3 +104,46 @@ def test_a_later_state_ends_an_earlier_one_and_a_bounded_one_gives_back():
     start = Interval(STARTING, times[2], times[3])
     assert states_at(times, [start, off]).tolist() == [0, 2, 1, 2, 2]
     assert states_at(times, [off, Interval(RUNNING, times[4], None)]).tolist() == [0, 2, 2, 2, 0]
+
+
+def fault_of(values: FloatArray) -> tuple[FloatArray, np.ndarray]:
+    """The same stream with a level shift from row 900 to 960, and which rows that is."""
+    faulty = np.zeros(len(values), bool)
+    faulty[900:960] = True
+    return np.where(faulty, values + 40, values), faulty
+
+
+def test_after_a_confirmed_fault_a_row_is_compared_with_healthy_rows_alone():
+    times = BEGIN + np.arange(1400) * STEP
+    values, faulty = fault_of(np.random.default_rng(5).normal(12, 0.5, 1400))
+    X = conditioned.compute(times, values, 700, Conditions(faulty=faulty))
+    at = 1000
+    context = np.arange(at - features.CONTEXT_ROWS + 1, at + 1)
+    kept = context[~faulty[context]]
+    alone = features.compute(times[kept], values[kept], len(kept) - 1)[0]
+    others = [i for i, name in enumerate(features.FEATURES) if name not in {"gap", "rhythm"}]
+    np.testing.assert_array_equal(X[at - 700][others], alone[others])
+    low, high = conditioned.expected(times, values, at, Conditions(faulty=faulty))
+    assert 8 < low < high < 16
+
+
+def test_a_confirmed_fault_is_itself_judged_as_before():
+    times = BEGIN + np.arange(1400) * STEP
+    values, faulty = fault_of(np.random.default_rng(5).normal(12, 0.5, 1400))
+    X = conditioned.compute(times, values, 700, Conditions(faulty=faulty))
+    plain = features.compute(times, values, 700)
+    np.testing.assert_array_equal(X[:260], plain[:260])
+    assert not np.array_equal(X[260:], plain[260:])
+
+
+def test_beside_a_confirmed_fault_too_a_row_is_the_same_in_any_batch():
+    times = BEGIN + np.arange(1400) * STEP
+    values, faulty = fault_of(np.random.default_rng(5).normal(12, 0.5, 1400))
+    whole = conditioned.compute(times, values, 700, Conditions(faulty=faulty))
+    for row in (905, 959, 960, 1201):
+        part = slice(row - features.CONTEXT_ROWS + 1, row + 1)
+        conditions = Conditions(faulty=faulty[part])
+        alone = conditioned.compute(
+            times[part], values[part], features.CONTEXT_ROWS - 1, conditions
+        )
+        np.testing.assert_array_equal(alone[0], whole[row - 700])
