@@ -7,7 +7,8 @@ they do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from django.db import connection
 from numpy.typing import NDArray
 from psycopg.abc import DumperKey
 from psycopg.adapt import Dumper
+from psycopg.copy import LibpqWriter
 from psycopg.pq import Format
 
 from sensors.series import TimeArray
@@ -31,6 +33,7 @@ _BINARY: dict[str, tuple[str, type]] = {
 }
 _HEAD = np.dtype([(name, ">i4") for name in ("dimensions", "nulls", "oid", "length", "first")])
 _ITEMS = {name: np.dtype([("bytes", ">i4"), ("value", binary)]) for name, binary in _BINARY.items()}
+_NEVER = 2**62
 _OIDS = {name: psycopg.postgres.types[name] for name in _BINARY}
 
 
@@ -75,12 +78,29 @@ class _ArrayDumper(Dumper):
         return obj.data
 
 
+@contextmanager
+def copying(statement: str) -> Iterator[psycopg.Copy]:
+    """COPY ... FROM STDIN, in the transaction that Django is in.
+
+    Whoever writes into it does not wait until that is received: there may be more to read.
+    """
+    with connection.wrap_database_errors, _cursor(statement) as cursor:
+        writer = LibpqWriter(cursor, flush_threshold=_NEVER)
+        with cursor.copy(statement, writer=writer) as copy:
+            yield copy
+
+
 def run(statement: str, params: Sequence[object]) -> psycopg.Cursor[tuple[Any, ...]]:
     """Execute a statement that comes again and again, in the transaction that Django is in."""
+    with connection.wrap_database_errors:
+        cursor = _cursor(statement)
+        cursor.adapters.register_dumper(Array, _ArrayDumper)
+        return cursor.execute(statement, params, prepare=True, binary=True)
+
+
+def _cursor(statement: str) -> psycopg.Cursor[tuple[Any, ...]]:
+    """psycopg's own, with the statement where Django's would have logged it."""
     connection.ensure_connection()
     if connection.queries_logged:
         connection.queries_log.append({"sql": statement, "time": "0"})
-    with connection.wrap_database_errors:
-        cursor = psycopg.Cursor(connection.connection)
-        cursor.adapters.register_dumper(Array, _ArrayDumper)
-        return cursor.execute(statement, params, prepare=True, binary=True)
+    return psycopg.Cursor(connection.connection)

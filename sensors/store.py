@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -99,6 +99,11 @@ class Columns:
             self.flags[rows],
         )
 
+    @classmethod
+    def joined(cls, pieces: Sequence[Columns]) -> Columns:
+        columns = ([getattr(piece, name) for piece in pieces] for name in cls.__slots__)
+        return cls(*map(np.concatenate, columns))
+
     def params(self) -> tuple[object, ...]:
         """What INSERT asks for."""
         return (
@@ -164,8 +169,45 @@ def inserting(readings: Columns, *, expect_new: bool) -> Iterator[Insertion]:
         insertion.is_new = insert_missing(readings)
         yield insertion
         return
-    with _duplicates(), _copying("sensors_reading", readings):
+    with streaming() as stream:
+        stream.write(readings)
         yield insertion
+
+
+class Stream:
+    """COPY into the table of readings, in as many pieces as they come."""
+
+    def __init__(self, table: str) -> None:
+        self._statement = f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
+        self._copy: psycopg.Copy | None = None
+        self.held = ExitStack()
+
+    def write(self, readings: Columns) -> None:
+        """Send rows on their way; the server works on them from now on."""
+        if self._copy is None:
+            self._copy = self.held.enter_context(statements.copying(self._statement))
+            self._copy.write(_HEADER)
+        self._copy.write(_packed(readings))
+
+    def pause(self) -> None:
+        """Wait for what was sent. Until the next row comes the connection serves others."""
+        if self._copy is not None:
+            self._copy.write(_TRAILER)
+            self._copy = None
+        self.held.close()
+
+
+@contextmanager
+def streaming(table: str = "sensors_reading") -> Iterator[Stream]:
+    """Readings that are sent while the block runs are stored when it has ended.
+
+    The block must not use the connection but after a pause. Needs a transaction. Raises Duplicates
+    at a pause or the end when a reading is there already, and whatever the block raises at once.
+    """
+    stream = Stream(table)
+    with _duplicates(), connection.wrap_database_errors, stream.held:
+        yield stream
+        stream.pause()
 
 
 def run_unless_there(statement: str, params: Sequence[object]) -> None:
@@ -202,8 +244,8 @@ def _insert_missing(readings: Columns) -> BoolArray:
             "(sensor_id bigint, time timestamptz, value float8, quality float4, flags int2) "
             "ON COMMIT DROP"
         )
-    with _copying("reading_staging", readings):
-        pass
+    with streaming("reading_staging") as stream:
+        stream.write(readings)
     stored = _copy_out(
         f"INSERT INTO sensors_reading ({_COLUMNS}) "  # noqa: S608  no value from outside
         f"SELECT {_COLUMNS} FROM reading_staging ORDER BY sensor_id, time "
@@ -226,9 +268,8 @@ def _is_among(readings: Columns, stored: NDArray[Any]) -> BoolArray:
     return np.isin(number(readings.sensor_ids, times), number(stored["sensor"], stored["time"]))
 
 
-@contextmanager
-def _copying(table: str, readings: Columns) -> Iterator[None]:
-    """The rows are under way to the server while the block runs, and stored when it has ended."""
+def _packed(readings: Columns) -> bytes:
+    """The rows in COPY's binary format."""
     rows = np.empty(len(readings), dtype=_ROW)
     rows["fields"] = 5
     rows["sensor_bytes"] = rows["time_bytes"] = rows["value_bytes"] = 8
@@ -236,14 +277,7 @@ def _copying(table: str, readings: Columns) -> Iterator[None]:
     rows["sensor"], rows["time"] = readings.sensor_ids, since_postgres_epoch(readings.times)
     rows["value"], rows["quality"] = readings.values, readings.quality
     rows["flags"] = readings.flags
-    statement = f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
-    with (
-        connection.wrap_database_errors,
-        connection.cursor() as cursor,
-        cursor.copy(statement) as copy,
-    ):
-        copy.write(_HEADER + rows.tobytes() + _TRAILER)
-        yield
+    return rows.tobytes()
 
 
 def _copy_out(query: str) -> NDArray[Any]:

@@ -19,20 +19,26 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from sensors.acquisition import ingest
 from sensors.api.access import MayWriteReadings
 from sensors.api.authentication import IngestKeyAuthentication
 from sensors.api.bodies import read_body, require_media_type
-from sensors.api.intake import hold_back, read_document
+from sensors.api.intake import Form, hold_back, ingest_document
 from sensors.api.serializers import ReadingIn, ReceiptOut
-from sensors.formats import Batch, from_csv, from_json, from_ndjson
+from sensors.formats import (
+    from_csv,
+    from_json,
+    from_ndjson,
+    parts_of_csv,
+    parts_of_json,
+    parts_of_ndjson,
+)
 from sensors.ledger import AnsweredMeanwhile, KeyReused, Promise
 from sensors.models import IngestKey
 
-READERS = {
-    "application/json": from_json,
-    "application/x-ndjson": from_ndjson,
-    "text/csv": from_csv,
+FORMS = {
+    "application/json": Form(from_json, parts_of_json),
+    "application/x-ndjson": Form(from_ndjson, parts_of_ndjson),
+    "text/csv": Form(from_csv, parts_of_csv),
 }
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
@@ -107,12 +113,14 @@ class ReadingsView(APIView):
         assert isinstance(key, IngestKey)  # noqa: S101  what MayWriteReadings lets through
         hold_back(key)
         plain = request._request
-        read = READERS[require_media_type(plain, *READERS)]
+        form = FORMS[require_media_type(plain, *FORMS)]
         body = read_body(plain)
         promise = _promise(request, key, body)
 
         def answer() -> dict[str, Any]:
-            return _ingest(read_document(read, body), key, promise)
+            now = timezone.now()
+            receipt = ingest_document(body, form, key=key, source="http", now=now, promise=promise)
+            return receipt.as_json()
 
         return Response(answer()) if promise is None else _answer_once(promise, answer)
 
@@ -138,10 +146,3 @@ def _answer_once(promise: Promise, answer: Callable[[], dict[str, Any]]) -> Resp
     except KeyReused as error:
         raise IdempotencyKeyReused from error
     return Response(given, headers={"Idempotent-Replayed": "true"})
-
-
-def _ingest(batch: Batch, key: IngestKey, promise: Promise | None) -> dict[str, Any]:
-    receipt = ingest(
-        batch, site=key.site, key=key, source="http", now=timezone.now(), promise=promise
-    )
-    return receipt.as_json()

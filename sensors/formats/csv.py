@@ -10,18 +10,18 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from sensors.formats import arrow, halves, objects, text
+from sensors.formats import alike, arrow, objects, parts, text
 from sensors.formats.batch import MAX_READINGS, Batch, FormatError
 from sensors.formats.objects import Unreadable
+from sensors.formats.parts import Inseparable
 
 DELIMITERS = (",", ";", "\t")
 NUMERIC = ("value", "quality")
@@ -79,20 +79,11 @@ class Sheet:
     def _table(self, types: Mapping[str, pa.DataType], on_bad_row: Any = None) -> pa.Table:
         if not self.rows.strip(b"\r\n"):
             return pa.schema(list(types.items())).empty_table()
-        read = partial(self._read, types=types, on_bad_row=on_bad_row)
-        # A quoted cell may go on over lines; bad rows are known by their number in the whole.
-        if on_bad_row is not None or b'"' in self.rows:
-            return read(pa.py_buffer(self.rows))
-        return halves.read(self.rows, read)
-
-    def _read(
-        self, part: pa.Buffer, *, types: Mapping[str, pa.DataType], on_bad_row: Any
-    ) -> pa.Table:
         return pa.csv.read_csv(
-            pa.BufferReader(part),
+            pa.BufferReader(self.rows),
             # One block: what a cell holds must not depend on where a block ends.
             read_options=pa.csv.ReadOptions(
-                use_threads=False, block_size=part.size + 1, column_names=self.names
+                use_threads=False, block_size=len(self.rows) + 1, column_names=self.names
             ),
             parse_options=pa.csv.ParseOptions(
                 delimiter=self.delimiter, newlines_in_values=True, invalid_row_handler=on_bad_row
@@ -115,20 +106,49 @@ def from_csv(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
     it is not UTF-8, has no such header, too many lines or a quote that is out of place; a bad row
     only rejects itself.
     """
+    sheet = _sheet_of_readings(body)
+    text.refuse_lines(sheet.rows, max_readings)
+    text.refuse_crumbs(sheet.rows, max_readings, f'{sheet.delimiter}"'.encode())
+    require_quotes(sheet)
+    return _batch_of(sheet)
+
+
+def parts_of_csv(body: bytes, *, max_readings: int = MAX_READINGS) -> Iterator[Batch]:
+    """The same in parts, of rows without quotes. Raises Inseparable for others, as a quoted cell
+    may go on over lines; FormatError as from_csv does."""
+    sheet = _sheet_of_readings(body)
+    if b'"' in sheet.rows:
+        raise Inseparable
+
+    def read(rows: bytes, _line: int) -> Batch:
+        return _batch_of(replace(sheet, rows=rows))
+
+    yield from parts.read(sheet.rows, read, max_readings=max_readings)
+
+
+def _sheet_of_readings(body: bytes) -> Sheet:
     body = text.unmarked(body)
     text.require_utf8(body)
     sheet = sheet_of(body)
     _require_fields(sheet)
-    text.refuse_lines(sheet.rows, max_readings)
-    text.refuse_crumbs(sheet.rows, max_readings, f'{sheet.delimiter}"'.encode())
-    require_quotes(sheet)
+    return sheet
 
+
+def _batch_of(sheet: Sheet) -> Batch:
     def readings() -> list[Any]:
         return [reading_of(row) for row in sheet.cells()]
 
-    columns = sheet.columns({name: of for name, of in TYPES.items() if name in sheet.names})
+    columns = _alike(sheet) or sheet.columns(
+        {name: of for name, of in TYPES.items() if name in sheet.names}
+    )
     batch = None if columns is None else arrow.batch_of(columns, arrow.later(readings))
     return batch or objects.batch_of(readings())
+
+
+def _alike(sheet: Sheet) -> arrow.Columns | None:
+    if b'"' in sheet.rows or not sheet.rows.strip(b"\r\n"):
+        return None
+    return alike.cells(sheet.rows, sheet.names, sheet.delimiter)
 
 
 def sheet_of(body: bytes) -> Sheet:

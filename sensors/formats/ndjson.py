@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.json
 from numpy.typing import NDArray
 
-from sensors.formats import arrow, halves, objects, text
+from sensors.formats import alike, arrow, objects, parts, text
 from sensors.formats.batch import MAX_READINGS, Batch, FormatError
 from sensors.formats.documents import parse_json
 from sensors.formats.objects import Unreadable
@@ -38,17 +37,26 @@ def from_ndjson(body: bytes, *, max_readings: int = MAX_READINGS, first_line: in
     """
     body = text.unmarked(body)
     text.refuse_lines(body, max_readings)
-    return _quickly(body, max_readings) or _line_by_line(body, max_readings, first_line)
+    return batch_of_lines(body, max_readings) or _line_by_line(body, max_readings, first_line)
 
 
-def _quickly(body: bytes, max_readings: int) -> Batch | None:
-    stripped = body.strip(b" \t\r\n")
+def parts_of_ndjson(body: bytes, *, max_readings: int = MAX_READINGS) -> Iterator[Batch]:
+    """The same in parts. Raises Inseparable when a part of it holds no JSON at all."""
+
+    def read(lines: bytes, first_line: int) -> Batch:
+        return from_ndjson(lines, max_readings=max_readings, first_line=first_line)
+
+    return parts.read(text.unmarked(body), read, max_readings=max_readings)
+
+
+def batch_of_lines(lines: bytes, max_readings: int = MAX_READINGS) -> Batch | None:
+    """Flat objects, one a line, each a well-formed reading; None when they are anything else."""
+    stripped = lines.strip(b" \t\r\n")
     if not stripped or not text.is_plain_json(stripped):
         return None
-    lines = np.frombuffer(stripped, np.uint8)
-    if np.count_nonzero(lines == _NEWLINE) >= max_readings:  # blank ones among them
+    if text.breaks(stripped) >= max_readings:  # blank ones among them
         return None
-    columns = flat_objects(stripped)
+    columns = alike.objects(stripped) or flat_objects(stripped)
     if columns is None:
         return None
     return arrow.batch_of(columns, arrow.later(lambda: list(rows_of(stripped))))
@@ -99,20 +107,16 @@ def _first_keys(lines: bytes) -> set[str]:
 
 def _read(lines: bytes, schema: pa.Schema, unexpected: str) -> pa.Table | None:
     try:
-        return halves.read(lines, partial(_read_part, schema=schema, unexpected=unexpected))
+        return pa.json.read_json(
+            pa.BufferReader(lines),
+            # One block: what a line holds must not depend on where a block ends.
+            read_options=pa.json.ReadOptions(use_threads=False, block_size=len(lines) + 1),
+            parse_options=pa.json.ParseOptions(
+                explicit_schema=schema, unexpected_field_behavior=unexpected
+            ),
+        )
     except pa.ArrowInvalid:
         return None
-
-
-def _read_part(part: pa.Buffer, *, schema: pa.Schema, unexpected: str) -> pa.Table:
-    return pa.json.read_json(
-        pa.BufferReader(part),
-        # One block: what a line holds must not depend on where a block ends.
-        read_options=pa.json.ReadOptions(use_threads=False, block_size=part.size + 1),
-        parse_options=pa.json.ParseOptions(
-            explicit_schema=schema, unexpected_field_behavior=unexpected
-        ),
-    )
 
 
 def _line_by_line(body: bytes, max_readings: int, first_line: int = 1) -> Batch:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sensors.formats.batch import FormatError, TooManyReadings
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A surrogate written as an escape. In pairs they are a character; alone they are no text.
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # A reading has at most this many brackets, braces and commas; a document with more cannot be one,
@@ -21,7 +21,7 @@ _NEWLINE, _RETURN = b"\n\r"
 
 def unmarked(body: bytes) -> bytes:
     """The body without its byte order mark."""
-    return body.removeprefix(_BYTE_ORDER_MARK)
+    return body.removeprefix(BYTE_ORDER_MARK)
 
 
 def is_utf8(body: bytes) -> bool:
@@ -52,6 +52,11 @@ def is_plain_json(body: bytes) -> bool:
     """Whether no character needs care: all UTF-8, no NUL, no surrogates."""
     has_surrogates = b"\\" in body and _SURROGATE.search(body) is not None
     return not has_surrogates and b"\0" not in body and is_utf8(body)
+
+
+def breaks(body: bytes) -> int:
+    """How many line breaks there are; quicker than bytes.count where there are many."""
+    return int(np.count_nonzero(np.frombuffer(body, np.uint8) == _NEWLINE))
 
 
 def line_at(body: bytes, position: int) -> int:

@@ -69,7 +69,7 @@ def test_a_row_in_quarantine_can_be_read_again_from_each_format(rows: list[dict[
 @example(f'{{"x":[{{}}\n{{}}]}},{ROW}'.encode())
 @settings(max_examples=500)
 def test_lines_read_at_once_are_those_read_one_by_one(body: bytes) -> None:
-    quick = ndjson._quickly(body, 100)
+    quick = ndjson.batch_of_lines(body)
     event(f"at once: {quick is not None}")
     if quick is not None:
         assert content(quick) == content(ndjson._line_by_line(body, 100))
