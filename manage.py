@@ -5,7 +5,7 @@ import os
 import secrets
 import sys
 
-WITHOUT_SERVERS = {"backtest"}  # reads and writes files alone, and runs where nothing is set up
+WITHOUT_SERVERS = {"backtest", "evaluate"}  # they read files alone, and run where nothing is set up
 
 
 def main() -> None:

@@ -11,26 +11,27 @@ import csv
 import gzip
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from anomalies import columnar
+from anomalies.columnar import TableError
 from sensors import iso8601
 from sensors.series import FloatArray, TimeArray
 
 TIME_NAMES = ("time", "timestamp", "datetime", "date", "ts", "")  # "": an index that was written
 SENSOR, VALUE = "sensor", "value"
-ANSWERS = frozenset({"anomaly", "changepoint", "label", "is_anomaly", "anomaly_label", "score"})
+LABELS = ("anomaly", "label", "is_anomaly", "anomaly_label", "fault", "is_fault")
+ANSWERS = frozenset({*LABELS, "changepoint", "score"})
+CSV = (".csv", ".csv.gz")
+SUFFIXES = (*CSV, *columnar.SUFFIXES)
 ADDED = ("score", "anomaly")
 MISSING = frozenset({"", "nan", "na", "n/a", "null", "none"})
 LARGEST_READING = 1e100  # as the store has it: what is larger is no reading
 DOUBTFUL_SHARE = 0.01  # of the times; files with more are not what they seem to be
-
-
-class TableError(ValueError):
-    """The file is no table of readings; the message says where and what is expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,17 @@ class Table:
         return len(self.cells)
 
 
-def read(path: Path) -> Table:
-    """TableError when it cannot be read as one."""
+def read(path: Path, *, answers: frozenset[str] = ANSWERS) -> Table:
+    """TableError when it cannot be read as one. answers: names, in small letters, of columns that
+    are carried along and never read."""
+    return _table(*grid(path), answers)
+
+
+def grid(path: Path) -> tuple[str, tuple[str, ...], list[list[str]]]:
+    """Mark between cells, header and cells, as text; TableError when they are no table."""
+    name = path.name.lower()
+    if name.endswith(columnar.SUFFIXES):
+        return (",", *columnar.grid(path))
     try:
         with _opened(path, "rt") as file:
             text = file.read()
@@ -66,19 +76,40 @@ def read(path: Path) -> Table:
     for place, row in enumerate(cells, start=2):
         if len(row) != len(header):
             raise TableError(f"row {place} has {len(row)} cells where the header has {len(header)}")
-    return _table(delimiter, tuple(name.strip() for name in header), cells)
+    return delimiter, tuple(name.strip() for name in header), cells
 
 
-def _table(delimiter: str, header: tuple[str, ...], cells: list[list[str]]) -> Table:
+def each_sensor(table: Table) -> Iterator[tuple[str, Table]]:
+    """The tables of its sensors alone, by name; one that names none is a stream without a name."""
+    if not table.sensors:
+        yield "", table
+        return
+    for rows in streams(table.sensors, len(table)):
+        yield (
+            table.sensors[rows[0]],
+            replace(
+                table,
+                cells=[table.cells[row] for row in rows],
+                times=table.times[rows],
+                values={name: column[rows] for name, column in table.values.items()},
+                sensors=(),
+            ),
+        )
+
+
+def _table(
+    delimiter: str, header: tuple[str, ...], cells: list[list[str]], answers: frozenset[str]
+) -> Table:
     lower = [name.lower() for name in header]
     time_at = _time_column(header, lower)
     columns = list(map(list, zip(*cells, strict=True))) if cells else [[] for _ in header]
-    times = _times(columns[time_at], header[time_at])
+    times = parsed_times(columns[time_at], header[time_at])
     has_value = VALUE in lower
     if SENSOR in lower and not has_value:
         raise TableError(f"there is a column sensor and none named value in {_listed(header)}")
     sensors = tuple(columns[lower.index(SENSOR)]) if SENSOR in lower else ()
-    wanted = [lower.index(VALUE)] if has_value else _numeric_columns(lower, columns, time_at)
+    ignored = {*answers, header[time_at].lower()}
+    wanted = [lower.index(VALUE)] if has_value else _numeric_columns(lower, columns, ignored)
     if not wanted:
         raise TableError(f"no column of numbers beside the time in {_listed(header)}")
     values = {header[at]: _numbers(columns[at], header[at]) for at in wanted}
@@ -100,9 +131,9 @@ def _listed(header: Sequence[str]) -> str:
     return "the header " + ", ".join(header)
 
 
-def _numeric_columns(lower: list[str], columns: list[list[str]], time_at: int) -> list[int]:
+def _numeric_columns(lower: list[str], columns: list[list[str]], ignored: set[str]) -> list[int]:
     """Those that are sensors: not the time, no answers, and at least one cell is a number."""
-    others = [at for at, name in enumerate(lower) if at != time_at and name not in ANSWERS]
+    others = [at for at, name in enumerate(lower) if name not in ignored]
     return [at for at in others if not columns[at] or any(map(_is_number, columns[at]))]
 
 
@@ -131,7 +162,7 @@ def _number(place: int, cell: str, name: str) -> float:
         raise TableError(f"row {place}: {name} is {cell!r} and no number") from None
 
 
-def _times(cells: list[str], name: str) -> TimeArray:
+def parsed_times(cells: list[str], name: str) -> TimeArray:
     """ISO 8601, a time without a zone being UTC; or numbers, which are seconds since 1970."""
     whole = [_with_zone(cell.strip()) for cell in cells]
     times = iso8601.parse_column(whole)

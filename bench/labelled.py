@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from anomalies import tables
+from anomalies import labelled, tables
 from anomalies.backtest import scores_of
-from anomalies.tables import Table
+from anomalies.evaluation import Judged
+from anomalies.labelled import Labelled, Source
+from anomalies.labels import Interval, rows_of
 from mlops.detectors.base import ALARM_LEVEL
 from mlops.detectors.streaming.alarm import Alarm
 from mlops.detectors.streaming.core import Core
 from mlops.metrics import Rows
 from mlops.windows_score import Stream, probation
 from sensors.generator import RANGES, normal
-from sensors.iso8601 import parse_column
 from sensors.series import FloatArray, TimeArray
 
 ASSET_WARMUP = 400  # rows at the start of each experiment that are known to be normal
@@ -32,35 +32,25 @@ class Windows:
     folder: Path
 
     @cached_property
-    def windows(self) -> dict[str, list[list[str]]]:
-        return dict(sorted(json.loads((self.folder / "windows.json").read_text()).items()))
+    def streams(self) -> list[Labelled]:
+        return labelled.read(Source(self.folder), str)
 
-    @cached_property
-    def tables(self) -> dict[str, Table]:
-        return {name: tables.read(_path(self.folder / name)) for name in self.windows}
+    @property
+    def rows(self) -> int:
+        return sum(len(each.table) for each in self.streams)
 
     @property
     def count(self) -> int:
-        return sum(map(len, self.windows.values()))
+        return sum(len(each.faults) for each in self.streams)
 
-    def rows_of(self, name: str) -> tuple[Rows, ...]:
-        """The windows of a file as row numbers; of a repeated time the first row counts."""
-        return tuple(
-            (int(first), int(last))
-            for first, last in np.searchsorted(
-                self.tables[name].times, [_times(pair) for pair in self.windows[name]]
-            )
-        )
-
-    def judged(self, *, tell_warmup: bool = True) -> list[Stream]:
+    def judged(self, *, tell_warmup: bool = True) -> list[Judged]:
         """By the shipped detectors. tell_warmup: they know how many rows are on probation."""
-        return [
-            Stream(
-                scores_of(table, warmup=probation(len(table)) if tell_warmup else None),
-                self.rows_of(name),
-            )
-            for name, table in self.tables.items()
-        ]
+        found = []
+        for name, table, faults in ((s.name, s.table, s.faults) for s in self.streams):
+            first = probation(len(table))
+            scores = scores_of(table, warmup=first if tell_warmup else None)
+            found.append(Judged(name, table.times, scores, faults, first))
+        return found
 
     def published(self) -> Iterator[tuple[str, list[Stream]]]:
         """Scores that published detectors gave to the same files, if they lie there."""
@@ -71,19 +61,22 @@ class Windows:
         ends = np.cumsum(stored["row_counts"])[:-1]
         for detector in sorted(set(stored.files) - {"row_counts"}):
             parts = np.split(stored[detector].astype(float), ends)
-            named = zip(self.windows, parts, strict=True)
-            yield detector, [Stream(part, self.rows_of(name)) for name, part in named]
+            yield (
+                detector,
+                [
+                    Stream(part, _windows(each.table.times, each.faults))
+                    for each, part in zip(self.streams, parts, strict=True)
+                ],
+            )
 
 
-def _path(path: Path) -> Path:
-    zipped = path.with_name(path.name + ".gz")
-    return zipped if zipped.exists() else path
+def as_streams(judged: Sequence[Judged]) -> list[Stream]:
+    """What is scored by windows."""
+    return [Stream(each.scores, _windows(each.times, each.faults)) for each in judged]
 
 
-def _times(texts: list[str]) -> np.ndarray:
-    times = parse_column([f"{text.replace(' ', 'T')}Z" for text in texts])
-    assert times is not None, texts
-    return times.astype("datetime64[us]")
+def _windows(times: TimeArray, faults: Sequence[Interval]) -> tuple[Rows, ...]:
+    return tuple(rows_of(times, fault) for fault in faults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +101,30 @@ class Pointwise:
         return self.missed / max(self.hit + self.missed, 1)
 
 
-def experiments(folder: Path) -> Iterator[tuple[FloatArray, np.ndarray]]:
-    """Scores and labels after the warm-up, of each file below the folder that has a fault."""
-    for path in sorted(folder.glob("*/*.csv*")):
-        table = tables.read(path)
-        if "anomaly" in table.header:
-            at = table.header.index("anomaly")
-            label = np.array([float(row[at]) > 0 for row in table.cells])
-            if label.any():
-                scores = scores_of(table, warmup=ASSET_WARMUP)
-                yield scores[ASSET_WARMUP:], label[ASSET_WARMUP:]
+def experiments(folder: Path) -> list[Judged]:
+    """Each file below the folder that has a fault."""
+    return [
+        Judged(
+            each.name,
+            each.table.times,
+            scores_of(each.table, warmup=ASSET_WARMUP),
+            each.faults,
+            ASSET_WARMUP,
+        )
+        for each in labelled.read(Source(folder), str)
+        if each.faults
+    ]
+
+
+def by_row(judged: Sequence[Judged]) -> tuple[FloatArray, np.ndarray]:
+    """Scores and labels of all rows after the warm-up."""
+    labels = []
+    for each in judged:
+        label = np.zeros(len(each.scores), dtype=bool)
+        for first, last in _windows(each.times, each.faults):
+            label[first : last + 1] = True
+        labels.append(label[each.first :])
+    return np.concatenate([each.scores[each.first :] for each in judged]), np.concatenate(labels)
 
 
 def pointwise(scores: FloatArray, label: np.ndarray, level: float) -> Pointwise:

@@ -108,10 +108,11 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """The central `level` interval of a statistic of row numbers 0..n-1 drawn with replacement.
 
-    (nan, nan) for n = 0.
+    Draws of which the statistic is NaN are left out; (nan, nan) for n = 0 and where half are.
     """
-    if n == 0:
+    values = np.array([statistic(rng.integers(0, n, n)) for _ in range(draws)] if n else [])
+    known = values[~np.isnan(values)]
+    if len(known) <= draws / 2:
         return float("nan"), float("nan")
-    values = [statistic(rng.integers(0, n, n)) for _ in range(draws)]
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

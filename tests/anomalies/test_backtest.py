@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from django.core.management import CommandError, call_command
 
 from anomalies import tables
 from anomalies.backtest import scores_of
-from anomalies.tables import TableError
+from anomalies.columnar import TableError
 
 ROOT = Path(__file__).parents[2]
 ROWS = 900
@@ -212,3 +214,13 @@ def test_of_vibration_a_fall_is_no_fault():
     assert scores_of(table, warmup=400, kind="vibration")[800] == 0.0
     values[800] = 60.0
     assert scores_of(table, warmup=400, kind="vibration")[800] > 0.5
+
+
+def test_parquet_in_a_folder_becomes_csv(tmp_path: Path):
+    times = START + np.arange(ROWS) * np.timedelta64(300, "s")
+    columns = pa.table({"time": times.astype("datetime64[us]"), "value": spiked()[:, 0]})
+    (tmp_path / "in").mkdir()
+    pa.parquet.write_table(columns, tmp_path / "in" / "pump.parquet")
+    backtest(tmp_path / "in", tmp_path / "out", warmup=200)
+    found = rows_of(tmp_path / "out" / "pump.csv")
+    assert (len(found), found[800]["anomaly"]) == (ROWS, "1")

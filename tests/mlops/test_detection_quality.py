@@ -7,7 +7,7 @@ import pytest
 
 from anomalies import tables
 from anomalies.backtest import scores_of
-from bench.labelled import Windows, experiments, pointwise
+from bench.labelled import Windows, as_streams, by_row, experiments, pointwise
 from mlops.detectors.base import ALARM_LEVEL
 from mlops.detectors.streaming.alarm import Alarm
 from mlops.detectors.streaming.core import Core
@@ -24,7 +24,7 @@ def judged() -> list[Stream]:
     folder = DATA / "nab"
     if not (folder / "windows.json").exists():
         pytest.skip(f"the labelled windows are not at {folder}: no floor under the quality is kept")
-    return Windows(folder).judged()
+    return as_streams(Windows(folder).judged())
 
 
 @pytest.mark.parametrize(("profile", "floor"), list(zip(PROFILES, (71.5, 66.0, 76.5), strict=True)))
@@ -40,7 +40,7 @@ def test_faults_of_a_machine_are_found_at_the_shipped_level():
     folder = DATA / "skab"
     if not folder.is_dir():
         pytest.skip(f"the experiments are not at {folder}: no floor under the quality is kept")
-    scores, labels = map(np.concatenate, zip(*experiments(folder), strict=True))
+    scores, labels = by_row(experiments(folder))
     found = pointwise(scores, labels, ALARM_LEVEL)
     assert found.f1 >= 0.78
     assert found.false_share <= 0.30

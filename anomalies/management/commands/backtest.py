@@ -10,19 +10,20 @@ from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from tqdm import tqdm
 
 from anomalies import tables
-from anomalies.tables import TableError
+from anomalies.columnar import TableError
 from sensors.kinds import KINDS, OTHER
 
 EPILOG = """\
-IN is a CSV file (.csv, or .csv.gz) or a folder of them, with a header and , ; or tab between cells:
+IN is a CSV file (.csv, or .csv.gz) with a header and , ; or tab between cells, a Parquet or NDJSON
+file (.parquet, .ndjson), or a folder of them:
   time,value                 one sensor
   sensor,time,value          several sensors, each judged by itself
   time and several numbers   the sensors of one asset, judged together
 Times are ISO 8601 (UTC without a zone) or seconds since 1970, and go forward. An empty cell or NaN
-is a gap. Columns named anomaly, changepoint, label or score are known answers: they are carried
-along and never read.
+is a gap. Columns named anomaly, label, fault, changepoint or score are known answers: they are
+carried along and never read.
 
-OUT repeats the rows in order and adds
+OUT is CSV, repeats the rows in order and adds
   score    0 to 1: how rare the row is among those before it
   anomaly  1 where score reaches 0.5, which is how an alarm begins; else 0
 A row's score depends on the rows before it alone.
@@ -40,7 +41,7 @@ class Command(BaseCommand):
         return super().create_parser(prog_name, subcommand, epilog=EPILOG, **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("source", metavar="IN", type=Path, help="a CSV file, or a folder")
+        parser.add_argument("source", metavar="IN", type=Path, help="a file, or a folder")
         parser.add_argument("--out", type=Path, required=True, help="a file, or a folder for IN's")
         parser.add_argument(
             "--kind", choices=[*KINDS, OTHER.name], help="of the sensors; brings physical limits"
@@ -100,7 +101,7 @@ def _rows(text: str) -> int:
 def _pairs(source: Path, out: Path) -> list[tuple[Path, Path]]:
     """Each file to read and where its scores go; CommandError when there is none, or no place."""
     if source.is_file():
-        target = out / source.name if out.is_dir() else out
+        target = _named_csv(out / source.name) if out.is_dir() else out
         if target.resolve() == source.resolve():
             raise CommandError(f"{out} is the file to read; name another.")
         return [(source, target)]
@@ -108,7 +109,13 @@ def _pairs(source: Path, out: Path) -> list[tuple[Path, Path]]:
         raise CommandError(f"There is no file or folder {source}.")
     if out.is_file() or source.resolve() in (out.resolve(), *out.resolve().parents):
         raise CommandError(f"--out must be a folder outside of {source}.")
-    found = sorted(p for p in source.rglob("*") if p.name.endswith((".csv", ".csv.gz")))
+    found = sorted(p for p in source.rglob("*") if p.name.lower().endswith(tables.SUFFIXES))
     if not found:
-        raise CommandError(f"There is no .csv or .csv.gz file in {source}.")
-    return [(path, out / path.relative_to(source)) for path in found]
+        raise CommandError(f"There is no {' or '.join(tables.SUFFIXES)} file in {source}.")
+    return [(path, _named_csv(out / path.relative_to(source))) for path in found]
+
+
+def _named_csv(path: Path) -> Path:
+    """pump.parquet as pump.csv; pump.csv.gz as it is."""
+    is_csv = path.name.lower().endswith(tables.CSV)
+    return path if is_csv else path.with_name(f"{path.name.partition('.')[0]}.csv")
