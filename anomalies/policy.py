@@ -90,17 +90,37 @@ class ValidationPolicy:
             _require(-1 <= getattr(self, name) <= 0, f"-1 <= {name} <= 0")
 
 
+# How careful to be, under a name: `{"preset": "accurate"}`, everywhere or for a kind or a sensor.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "balanced": {"credible_threshold": 0.7, "false_positive_threshold": 0.4,
+                 "recent_stability_window": 5, "historical_check_limit": 20},
+    "accurate": {"credible_threshold": 0.8, "false_positive_threshold": 0.3,
+                 "recent_stability_window": 10, "historical_check_limit": 30},
+    "fast": {"credible_threshold": 0.6, "false_positive_threshold": 0.5,
+             "recent_stability_window": 3, "historical_check_limit": 10},
+}  # fmt: skip
+THRESHOLDS = ("false_positive_threshold", "credible_threshold")
+
+
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The policy of every sensor: the site-wide one, changed by kind, changed by sensor."""
+    """The policy of every sensor: the one for all, changed by kind, by calibration, by sensor.
+
+    calibrated: the thresholds of those sensors whose verdicts moved them (anomalies.thresholds).
+    What is stated for a sensor outranks what its verdicts say.
+    """
 
     everywhere: ValidationPolicy = field(default_factory=ValidationPolicy)
     kinds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     sensors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    calibrated: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
 
     def of(self, *, sensor_id: int, kind: str) -> ValidationPolicy:
-        changes = {**self.kinds.get(kind, {}), **self.sensors.get(str(sensor_id), {})}
-        return replace(self.everywhere, **changes)
+        stated = self.sensors.get(str(sensor_id), {})
+        # A pair: half of each could be out of order.
+        is_pinned = any(name in stated for name in THRESHOLDS)
+        learnt = {} if is_pinned else self.calibrated.get(sensor_id, {})
+        return replace(self.everywhere, **{**self.kinds.get(kind, {}), **learnt, **stated})
 
 
 def parse(setting: object) -> Policies:
@@ -111,8 +131,10 @@ def parse(setting: object) -> Policies:
     0.8
     >>> policies.of(sensor_id=1, kind="voltage").min_history
     8
+    >>> parse({"preset": "accurate"}).everywhere.credible_threshold
+    0.8
     """
-    own = dict(_mapping(setting, "VALIDATION_POLICY"))
+    own = _spelt_out(_mapping(setting, "VALIDATION_POLICY"), "VALIDATION_POLICY")
     kinds = _scoped(own.pop("kinds", {}), "kinds")
     sensors = _scoped(own.pop("sensors", {}), "sensors")
     _refuse_unknown(kinds, {*KINDS, OTHER.name}, "kinds")
@@ -140,9 +162,20 @@ def _policy(values: Mapping[str, Any], where: str) -> ValidationPolicy:
     return ValidationPolicy(**values)
 
 
-def _scoped(setting: object, where: str) -> dict[str, Mapping[str, Any]]:
-    scopes = {str(name): _mapping(part, f"{where}.{name}") for name, part in
-              _mapping(setting, where).items()}  # fmt: skip
+def _spelt_out(said: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """With a preset as what it stands for; what is said beside it outranks it."""
+    own = dict(said)
+    if "preset" not in own:
+        return own
+    name = own.pop("preset")
+    if not isinstance(name, str) or name not in PRESETS:
+        raise PolicyError(f"{where}: preset {name!r}; there are {', '.join(PRESETS)}.")
+    return {**PRESETS[name], **own}
+
+
+def _scoped(setting: object, where: str) -> dict[str, dict[str, Any]]:
+    scopes = {str(name): _spelt_out(_mapping(part, f"{where}.{name}"), f"{where}.{name}")
+              for name, part in _mapping(setting, where).items()}  # fmt: skip
     known = {known.name for known in fields(ValidationPolicy)}
     for name, part in scopes.items():
         _refuse_unknown(part, known, f"{where}.{name}")

@@ -63,9 +63,9 @@ class CalibrationQuerySet(TenantQuerySet[Any]):
     def in_force(self) -> Self:
         """The newest of each scope that is not reverted, most general first."""
         newest = self.filter(reverted_at__isnull=True).order_by(
-            "site", "kind", F("sensor").asc(nulls_first=True), "-made_at", "-id"
+            "site_id", "kind", F("sensor_id").asc(nulls_first=True), "-made_at", "-id"
         )
-        return newest.distinct("site", "kind", "sensor")
+        return newest.distinct("site_id", "kind", "sensor_id")
 
 
 class DetectionLeaseQuerySet(models.QuerySet[Any]):

@@ -151,6 +151,18 @@ def look_for_drift() -> None:
         logger.info("%d sensors drift", len(found))
 
 
+def recalibrate() -> None:
+    """Let confirmed faults that went on be left out to their end, and verdicts move thresholds."""
+    from anomalies import exclusions, recalibration
+
+    now = timezone.now()
+    if renewed := exclusions.renew(now=now):
+        logger.info("%d periods of confirmed faults reach farther", renewed)
+        wake_detection()
+    for row in recalibration.run(now=now):
+        logger.info("calibrated: %s, %s to %s", row, row.before, row.false_positive_threshold)
+
+
 def housekeeping() -> None:
     """Forget what is past its retention: readings and their minute roll-ups, quarantined readings,
     answers to repeated requests."""

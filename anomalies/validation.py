@@ -13,12 +13,10 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from time import perf_counter
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 
-from anomalies import cases, rules
-from anomalies import policy as policies
+from anomalies import cases, rules, thresholds
 from anomalies.judgement import Judgement, failed, judge
 from anomalies.models import Anomaly, Validation, ValidationRule
 from anomalies.policy import Policies, ValidationPolicy
@@ -40,7 +38,7 @@ def validate_due(*, now: datetime, limit: int = 100) -> int:
     Safe to run many times at once: an anomaly is taken by one worker. Raises PolicyError, before
     taking any, when VALIDATION_POLICY cannot be read.
     """
-    known = policies.parse(settings.VALIDATION_POLICY)
+    known = thresholds.in_force()
     judged = 0
     for _ in range(limit):
         anomaly_id = _take(now=now)

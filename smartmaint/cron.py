@@ -5,7 +5,14 @@ Redis may lose any of these; the next tick does the same work from PostgreSQL.
 
 from rq import cron
 
-from anomalies.tasks import forecast, housekeeping, look_for_drift, run_notification, sweep
+from anomalies.tasks import (
+    forecast,
+    housekeeping,
+    look_for_drift,
+    recalibrate,
+    run_notification,
+    sweep,
+)
 from sensors.tasks import roll_up
 
 cron.register(sweep, queue_name="detection", interval=30, result_ttl=60, ttl=60)
@@ -13,4 +20,5 @@ cron.register(run_notification, queue_name="notification", interval=15, result_t
 cron.register(roll_up, queue_name="detection", interval=30, result_ttl=60, ttl=60)
 cron.register(look_for_drift, queue_name="training", cron="13 1 * * *", ttl=7200)
 cron.register(forecast, queue_name="training", cron="43 1 * * *", result_ttl=3600, ttl=7200)
+cron.register(recalibrate, queue_name="training", cron="23 2 * * *", ttl=7200)
 cron.register(housekeeping, queue_name="detection", cron="17 3 * * *", ttl=3600)

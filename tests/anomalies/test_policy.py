@@ -87,3 +87,37 @@ def test_a_bad_policy_is_an_error_at_start(settings: Settings) -> None:
     assert "credible_treshold" in found.msg
     settings.VALIDATION_POLICY = {"credible_threshold": 0.75}
     assert checks.validation_policy() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("balanced", (0.7, 0.4, 5, 20)),
+        ("accurate", (0.8, 0.3, 10, 30)),
+        ("fast", (0.6, 0.5, 3, 10)),
+    ],
+)
+def test_a_preset_is_its_four_numbers(name: str, numbers: tuple[float, ...]) -> None:
+    found = parse({"preset": name}).everywhere
+    assert (
+        found.credible_threshold,
+        found.false_positive_threshold,
+        found.recent_stability_window,
+        found.historical_check_limit,
+    ) == numbers
+
+
+def test_balanced_is_what_holds_unless_stated() -> None:
+    assert parse({"preset": "balanced"}) == parse({})
+
+
+def test_what_is_said_beside_a_preset_outranks_it_and_a_kind_can_have_its_own() -> None:
+    found = parse({"preset": "fast", "min_history": 4, "kinds": {"flow": {"preset": "accurate"}}})
+    assert found.everywhere.min_history == 4
+    assert found.of(sensor_id=1, kind="flow").credible_threshold == 0.8
+    assert found.of(sensor_id=1, kind="level").credible_threshold == 0.6
+
+
+def test_a_preset_that_there_is_not_is_named() -> None:
+    with pytest.raises(PolicyError, match="preset 'quick'; there are balanced, accurate, fast"):
+        parse({"preset": "quick"})

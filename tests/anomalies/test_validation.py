@@ -16,7 +16,7 @@ from anomalies import profiles, validation
 from anomalies.credibility import Posterior
 from anomalies.evidence import Decision
 from anomalies.models import Anomaly, SensorValidationProfile, Validation, ValidationRule, Verdict
-from anomalies.policy import PolicyError, ValidationPolicy
+from anomalies.policy import Policies, PolicyError, ValidationPolicy
 from anomalies.review import review
 from sensors.models import Sensor
 from tests.factories import NOW, make_anomaly, make_person, make_readings, make_sensor, make_site
@@ -275,7 +275,7 @@ def test_an_anomaly_that_changes_after_it_was_taken_is_left_to_the_next_turn() -
     assert taken == anomaly.pk
     changed_at = LATER + timedelta(seconds=1)
     Anomaly.objects.update(validation_due_at=changed_at)
-    assert not validation._validate_taken(anomaly.pk, validation.policies.parse({}), now=LATER)
+    assert not validation._validate_taken(anomaly.pk, Policies(), now=LATER)
     assert Anomaly.objects.get().validation_due_at == changed_at
 
 
