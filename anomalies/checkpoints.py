@@ -69,20 +69,29 @@ class Asked:
 def unfold(asked: Sequence[Asked]) -> list[Unfolded]:
     """What the core says of the rows of each sensor, going on from its checkpoint."""
     starts = newest([(one.sensor_id, min(one.begin, one.dirty)) for one in asked])
-    return [_unfolded(one, start) for one, start in zip(asked, starts, strict=True)]
+    blamed = exclusions.known_of([one.sensor_id for one in asked])
+    return [
+        _unfolded(one, start, blamed=one.sensor_id in blamed)
+        for one, start in zip(asked, starts, strict=True)
+    ]
 
 
-def _unfolded(asked: Asked, start: Checkpoint) -> Unfolded:
+def _unfolded(asked: Asked, start: Checkpoint, *, blamed: bool) -> Unfolded:
+    """blamed: whether it ever measured a confirmed fault."""
+
+    def fold(start: Checkpoint, piece: Series) -> Folded:
+        return _fold(asked.sensor_id, start, piece) if blamed else folding.fold(start, piece)
+
     passed: list[Checkpoint] = []
     folded = 0
     for piece in _up_to(asked.sensor_id, start, asked.series, asked.first):
-        found = _fold(asked.sensor_id, start, piece)
+        found = fold(start, piece)
         start, folded = found.end, folded + len(piece)
         passed += found.checkpoints
         # Within a fault there is no state to keep: on to its end.
         if folded >= MOST_ROWS_A_PASS and start.aside is None:
             return Unfolded(None, start.rows, (*passed, start))
-    found = _fold(asked.sensor_id, start, asked.series[asked.first :])
+    found = fold(start, asked.series[asked.first :])
     return Unfolded(found.judged, found.end.rows, (*passed, *found.checkpoints))
 
 

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 
 import numpy as np
 from django.conf import settings
-from django.db import transaction
 
 from anomalies import (
     achieved,
@@ -20,22 +19,21 @@ from anomalies import (
     folding,
     gaps,
     leases,
-    ledger,
     predicted,
     predictions,
+    recording,
     regions,
     routing,
     silence,
     watch,
 )
-from anomalies.checkpoints import Passed, Unfolded
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.findings import CORE, Recomputed, drafts_of, fingerprint
+from anomalies.findings import CORE, Recomputed, fingerprint
 from anomalies.ledger import Change
 from anomalies.models import Anomaly, Rung
-from anomalies.regions import Region
+from anomalies.recording import Work
+from anomalies.regions import Noted, Region
 from anomalies.scoring import (
-    RUNGS,
     Limits,
     Scored,
     Stretch,
@@ -46,18 +44,9 @@ from anomalies.scoring import (
     with_core,
 )
 from mlops import serving
-from mlops.serving import Champion, NoChampion
+from mlops.serving import Champion
 from sensors.models import Reading, ScoringNote, Sensor, SensorProfile
 from sensors.series import to_datetime
-
-REASONS = {
-    ScoringNote.Reason.INGEST: "late readings",
-    ScoringNote.Reason.DEGRADED: "scored again by the champion",
-    ScoringNote.Reason.MODEL: "another model was promoted",
-    ScoringNote.Reason.STATE: "the machine's operating state was tagged",
-    ScoringNote.Reason.VERDICT: "a verdict changed what is learnt from",
-    ScoringNote.Reason.MANUAL: "scored again on request",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +55,6 @@ class Drained:
 
     sensors: int
     change: Change
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """A claimed sensor with its notes, its region and the model that is to judge it."""
-
-    notes: list[ScoringNote]
-    region: Region
-    served: Champion | NoChampion
-    unfolded: Unfolded
-    policy: DetectionPolicy
 
 
 def policy() -> DetectionPolicy:
@@ -91,67 +69,58 @@ def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
         return Drained(0, Change())
     change = watch.settle(claim.notes, now=now)
     routing.note(claim.notes, now=now)
-    sensors = Sensor.objects.select_related("site").in_bulk(claim.notes)
-    champions = serving.champions_for((sensor.pk, sensor.kind) for sensor in sensors.values())
-    works, idle = [], []
-    for sensor_id, notes in claim.notes.items():
-        region = _load(sensors[sensor_id], notes, champions[sensor_id], policy)
-        if region is None:
-            idle.append((sensor_id, notes))
-        else:
-            own = achieved.bearing(sensors[sensor_id], policy)
-            unfolded = _unfolded(region, notes)
-            works.append(_Work(notes, region, champions[sensor_id], unfolded, own))
-    for sensor_id, notes in idle:
-        _close(sensor_id, notes, claim, now=now)
-    for work in works:
-        if work.unfolded.judged is None:
-            _come_nearer(work, claim, now=now)
-    for work, scored in _scored(works):
-        change += _store(work, scored, claim, now=now)
+    works, idle = _works(claim, policy)
+    recording.close(idle, claim, now=now)
+    far = [work for work in works if work.unfolded.judged is None]
+    recording.come_nearer(far, claim, now=now)
+    change += recording.store(list(_scored(works)), claim, now=now)
     change += Change(changed=routing.route_due(now=now))
     return Drained(len(claim.notes), change)
 
 
-def _load(
-    sensor: Sensor,
-    notes: Sequence[ScoringNote],
-    served: Champion | NoChampion,
-    policy: DetectionPolicy,
-) -> Region | None:
-    if not notes or sensor.status == Sensor.Status.RETIRED:
-        return None
-    return regions.load(
+def _works(claim: leases.Claim, policy: DetectionPolicy) -> tuple[list[Work], list[int]]:
+    """What is to be scored, and the sensors of which nothing is."""
+    sensors = Sensor.objects.select_related("site").in_bulk(claim.notes)
+    served = serving.champions_for((sensor.pk, sensor.kind) for sensor in sensors.values())
+    noted = [
+        _noted(sensors[pk], notes, champion=isinstance(served[pk], Champion))
+        for pk, notes in claim.notes.items()
+        if notes and sensors[pk].status != Sensor.Status.RETIRED
+    ]
+    found = [region for region in regions.load(noted, policy) if region is not None]
+    asked = [_asked(region, claim.notes[region.sensor.pk]) for region in found]
+    works = [
+        Work(
+            notes=claim.notes[region.sensor.pk],
+            region=region,
+            served=served[region.sensor.pk],
+            unfolded=unfolded,
+            policy=achieved.bearing(region.sensor, policy),
+        )
+        for region, unfolded in zip(found, checkpoints.unfold(asked), strict=True)
+    ]
+    return works, list(claim.notes.keys() - {work.sensor_id for work in works})
+
+
+def _noted(sensor: Sensor, notes: Sequence[ScoringNote], *, champion: bool) -> Noted:
+    return Noted(
         sensor,
         since=min(note.since for note in notes),
         until=max(note.until for note in notes),
-        champion=isinstance(served, Champion),
-        policy=policy,
-        new=_new_since(notes) is not None,
+        champion=champion,
+        new=recording.new_since(notes) is not None,
     )
 
 
-# After these the core's memory is another one.
-RELEARNT = frozenset({ScoringNote.Reason.INGEST, ScoringNote.Reason.VERDICT})
-
-
-def _new_since(notes: Sequence[ScoringNote]) -> datetime | None:
-    """Event time of the first reading that was never scored or learnt from as it is to be; None
-    when all were."""
-    new = [note.since for note in notes if note.reason in RELEARNT]
-    return min(new, default=None)
-
-
-def _unfolded(region: Region, notes: Sequence[ScoringNote]) -> Unfolded:
+def _asked(region: Region, notes: Sequence[ScoringNote]) -> checkpoints.Asked:
     stretch = region.stretch
-    dirty = _new_since(notes) or region.since
-    asked = checkpoints.Asked(region.sensor.pk, stretch.series, stretch.first, dirty)
-    return checkpoints.unfold([asked])[0]
+    dirty = recording.new_since(notes) or region.since
+    return checkpoints.Asked(region.sensor.pk, stretch.series, stretch.first, dirty)
 
 
-def _scored(works: Sequence[_Work]) -> Iterable[tuple[_Work, Scored]]:
+def _scored(works: Sequence[Work]) -> Iterable[tuple[Work, Scored]]:
     """Every work with its scores: one model call for all sensors that share a champion."""
-    groups: dict[tuple[tuple[str, int] | None, DetectionPolicy], list[_Work]] = {}
+    groups: dict[tuple[tuple[str, int] | None, DetectionPolicy], list[Work]] = {}
     for work in works:
         served = work.served
         model = (served.name, served.version) if isinstance(served, Champion) else None
@@ -168,75 +137,6 @@ def _scored(works: Sequence[_Work]) -> Iterable[tuple[_Work, Scored]]:
                 if stood is not None:
                     rarity = np.where(stood, 0.0, rarity)  # the core knows no operating states
                 yield work, with_core(scored, core, rarity, policy)
-
-
-@transaction.atomic
-def _store(work: _Work, scored: Scored, claim: leases.Claim, *, now: datetime) -> Change:
-    """Anomalies, notes and lease in one transaction, fenced by the lease's token."""
-    region, sensor_id = work.region, work.region.sensor.pk
-    if not leases.hold(sensor_id, claim.token):
-        return Change()
-    served = work.served
-    drafts = drafts_of(region, scored, served, work.policy)
-    change = ledger.replace(region, drafts, reason=_reason(work.notes), now=now)
-    checkpoints.replace([_passed(work)])
-    _note_what_is_left(work)
-    _delete(work.notes)
-    leases.release(
-        sensor_id,
-        rung=RUNGS[scored.serving[-1]],
-        reason=served.reason if isinstance(served, NoChampion) else "",
-        scored_until=region.until,
-        now=now,
-    )
-    return change
-
-
-@transaction.atomic
-def _come_nearer(work: _Work, claim: leases.Claim, *, now: datetime) -> None:
-    """The core's checkpoint lies far behind the notes: keep how far this pass came, and them."""
-    sensor_id = work.region.sensor.pk
-    if leases.hold(sensor_id, claim.token):
-        checkpoints.replace([_passed(work)])
-        leases.release(sensor_id, rung="", reason="", scored_until=None, now=now)
-
-
-def _passed(work: _Work) -> Passed:
-    return Passed(work.region.sensor.pk, work.unfolded, _new_since(work.notes))
-
-
-@transaction.atomic
-def _close(
-    sensor_id: int, notes: Sequence[ScoringNote], claim: leases.Claim, *, now: datetime
-) -> None:
-    """Notes that point at no readings, or at a retired sensor, are done."""
-    if leases.hold(sensor_id, claim.token):
-        _delete(notes)
-        leases.release(sensor_id, rung="", reason="", scored_until=None, now=now)
-
-
-def _note_what_is_left(work: _Work) -> None:
-    """Dirty rows beyond this pass, and what the champion is to score again once it is back."""
-    region = work.region
-    if region.rest_until is not None:
-        ScoringNote.objects.create(
-            sensor=region.sensor,
-            since=region.until + timedelta(microseconds=1),
-            until=region.rest_until,
-            reason=work.notes[0].reason,
-        )
-    if isinstance(work.served, NoChampion) and work.served.expected:
-        ScoringNote.objects.hold(region.sensor, since=region.since, until=region.until)
-
-
-def _delete(notes: Sequence[ScoringNote]) -> None:
-    ScoringNote.objects.filter(pk__in=[note.pk for note in notes]).delete()
-
-
-def _reason(notes: Sequence[ScoringNote]) -> str:
-    """What a change because of these notes is put down to: the most particular of their reasons."""
-    noted = {note.reason for note in notes}
-    return [text for reason, text in REASONS.items() if reason in noted][-1]
 
 
 def release_held() -> int:

@@ -58,6 +58,12 @@ def confirmed_fault_periods(
     )
 
 
+def known_of(sensor_ids: Collection[int]) -> set[int]:
+    """Those of the sensors that ever measured a confirmed fault."""
+    rows = FaultPeriod.objects.filter(sensor__in=sensor_ids)
+    return set(rows.order_by().values_list("sensor", flat=True).distinct())
+
+
 def left_out(sensor_id: int, times: TimeArray) -> NDArray[np.bool_] | None:
     """Which of a sensor's readings, at ascending times of shape (n,), are of a confirmed fault;
     None when none is."""

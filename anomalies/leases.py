@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import DateTimeField, F, Value
-from django.db.models.functions import Greatest
+from django.db.models import F
 
 from anomalies.models import DetectionLease
 from sensors.models import ScoringNote
@@ -38,6 +37,18 @@ WHERE (lease.leased_until IS NULL OR lease.leased_until < %(now)s)
 ORDER BY lease.attempts, lease.scored_at NULLS FIRST, lease.sensor_id
 LIMIT %(limit)s
 FOR UPDATE OF lease SKIP LOCKED
+"""
+
+# What a pass does not know stays as it was. greatest() leaves out what is null.
+_RELEASE = """
+UPDATE anomalies_detectionlease lease
+SET token = NULL, leased_until = NULL, attempts = 0, scored_at = %s,
+    rung = CASE WHEN released.rung = '' THEN lease.rung ELSE released.rung END,
+    rung_reason = CASE WHEN released.rung = '' THEN lease.rung_reason ELSE released.reason END,
+    scored_until = greatest(lease.scored_until, released.scored_until)
+FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
+     AS released (sensor_id, rung, reason, scored_until)
+WHERE lease.sensor_id = released.sensor_id
 """
 
 
@@ -75,20 +86,27 @@ def _one_alone_if_it_keeps_failing(rows: Sequence[tuple[int, int]]) -> list[int]
     return healthy or [sensor for sensor, _ in rows[:1]]
 
 
-def hold(sensor_id: int, token: uuid.UUID) -> bool:
-    """Lock the lease until the transaction ends; False when another worker has taken it over."""
-    lease = DetectionLease.objects.select_for_update().filter(sensor_id=sensor_id, token=token)
-    return lease.first() is not None
+def hold(sensor_ids: Sequence[int], token: uuid.UUID) -> list[int]:
+    """Lock these leases until the transaction ends: those that no other worker has taken over."""
+    ours = DetectionLease.objects.filter(sensor_id__in=sensor_ids, token=token)
+    locked = ours.order_by("sensor_id").select_for_update()
+    return list(locked.values_list("sensor_id", flat=True))
 
 
-def release(
-    sensor_id: int, *, rung: str, reason: str, scored_until: datetime | None, now: datetime
-) -> None:
-    """Give a lease back after success, with what is worth knowing about the scoring."""
-    released = DetectionLease.objects.filter(sensor_id=sensor_id)
-    released.update(token=None, leased_until=None, attempts=0, scored_at=now)
-    if rung:
-        released.update(rung=rung, rung_reason=reason[:200])
-    if scored_until is not None:
-        newest = Greatest("scored_until", Value(scored_until), output_field=DateTimeField())
-        released.update(scored_until=newest)
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A sensor whose scoring went well, with what is worth knowing about it."""
+
+    sensor_id: int
+    rung: str = ""
+    reason: str = ""
+    scored_until: datetime | None = None
+
+
+def release(released: Sequence[Release], *, now: datetime) -> None:
+    """Give leases back."""
+    rows = [(one.sensor_id, one.rung, one.reason[:200], one.scored_until) for one in released]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    if columns:
+        with connection.cursor() as cursor:
+            cursor.execute(_RELEASE, [now, *columns])

@@ -53,23 +53,54 @@ class Change:
         return bool(self.created or self.changed or self.withdrawn)
 
 
-def replace(region: Region, drafts: Sequence[Draft], *, reason: str, now: datetime) -> Change:
-    """Make the standing anomalies of a region equal to the drafts. Call it in a transaction."""
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a region's standing anomalies come to equal its drafts. changed: a standing anomaly, the
+    draft that it becomes, and whether it only grows."""
+
+    sensor: Sensor
+    reason: str
+    new: tuple[Draft, ...]
+    changed: tuple[tuple[Anomaly, Draft, bool], ...]
+    gone: tuple[Anomaly, ...]
+
+    @property
+    def only_adds(self) -> bool:
+        return not (self.changed or self.gone)
+
+
+def planned(region: Region, drafts: Sequence[Draft], *, reason: str) -> Plan:
+    """What makes the standing anomalies of a region equal to the drafts."""
     joined = bool(drafts) and region.prefix is not None and drafts[0].start == region.prefix.start
     standing = [a for a in region.standing if joined or a is not region.prefix]
     pairs = _matched(standing, drafts)
     kept = {match.pk for match, _ in pairs if match is not None}
-    gone = [anomaly for anomaly in standing if anomaly.pk not in kept]
-    for anomaly in gone:
-        withdraw(anomaly, reason=reason, now=now)
+    return Plan(
+        sensor=region.sensor,
+        reason=reason,
+        new=tuple(draft for match, draft in pairs if match is None),
+        changed=tuple(
+            (match, draft, match is region.prefix)
+            for match, draft in pairs
+            if match is not None and not _stays(match, draft)
+        ),
+        gone=tuple(anomaly for anomaly in standing if anomaly.pk not in kept),
+    )
+
+
+def carry_out(plans: Sequence[Plan], *, now: datetime) -> Change:
+    """Call it in a transaction; with several plans only where they all only add."""
     changed = 0
-    for match, draft in pairs:
-        if match is not None:
-            grows = match is region.prefix
-            changed += update(match, draft, grows=grows, reason=reason, now=now)
-    new = [new_row(region.sensor, draft, now=now) for match, draft in pairs if match is None]
+    for plan in plans:
+        for anomaly in plan.gone:
+            withdraw(anomaly, reason=plan.reason, now=now)
+        for match, draft, grows in plan.changed:
+            changed += update(match, draft, grows=grows, reason=plan.reason, now=now)
+    new = [new_row(plan.sensor, draft, now=now) for plan in plans for draft in plan.new]
     Anomaly.objects.bulk_create(new)
-    return Change(created=len(new), changed=changed, withdrawn=len(gone))
+    return Change(
+        created=len(new), changed=changed, withdrawn=sum(len(plan.gone) for plan in plans)
+    )
 
 
 def _matched(
@@ -111,10 +142,9 @@ def new_row(sensor: Sensor, draft: Draft, *, now: datetime) -> Anomaly:
 
 def update(anomaly: Anomaly, draft: Draft, *, grows: bool, reason: str, now: datetime) -> int:
     """Make a standing anomaly equal to the draft; 1 if anything changed. grows: leave no trace."""
-    same = _same(anomaly, draft)
-    if same and anomaly.receipt["window_sha256"] == draft.receipt["window_sha256"]:
+    if _stays(anomaly, draft):
         return 0
-    before = trace(anomaly)
+    same, before = _same(anomaly, draft), trace(anomaly)
     for name in OWN_FIELDS:
         setattr(anomaly, name, getattr(draft, name))
     # Also when only its window changed: the readings before it are what it is validated by.
@@ -163,6 +193,13 @@ def revise(
         after=after,
         at=now,
     )
+
+
+def _stays(anomaly: Anomaly, draft: Draft) -> bool:
+    """Whether it says what the draft says, of the same readings."""
+    if not _same(anomaly, draft):
+        return False
+    return bool(anomaly.receipt["window_sha256"] == draft.receipt["window_sha256"])
 
 
 def _same(anomaly: Anomaly, draft: Draft) -> bool:

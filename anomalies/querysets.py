@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.expressions import RawSQL
 
 from anomalies.predicted import DETECTOR as FORECAST
 from anomalies.silence import DETECTOR as SILENCE
 from sensors.querysets import TenantQuerySet
+
+_MEETING = """
+SELECT found.id
+FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS asked (sensor_id, since, until)
+JOIN anomalies_anomaly found ON found.sensor_id = asked.sensor_id
+     AND found."end" >= asked.since AND found.start <= asked.until
+"""
 
 
 class AnomalyQuerySet(TenantQuerySet[Any]):
@@ -36,6 +45,11 @@ class AnomalyQuerySet(TenantQuerySet[Any]):
         """Standing anomalies of a sensor that share an instant with [since, until]."""
         reaches = Q(end__gte=since) | Q(is_open=True)
         return self.standing().filter(reaches, sensor_id=sensor_id, start__lte=until)
+
+    def meeting(self, spans: Sequence[tuple[int, datetime, datetime]]) -> Self:
+        """Those that share an instant with the (since, until) of their sensor in `spans`."""
+        columns = [list(column) for column in zip(*spans, strict=True)] or [[], [], []]
+        return self.filter(pk__in=RawSQL(_MEETING, columns))  # noqa: S611  no input in it
 
     def awaiting_validation(self) -> Self:
         return self.standing().filter(validation_due_at__isnull=False)

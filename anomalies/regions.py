@@ -7,17 +7,17 @@ one, so that replacing the anomalies inside it leaves the rest as a clean run wo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
 from anomalies import exclusions
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly
-from anomalies.querysets import AnomalyQuerySet
 from anomalies.scoring import Limits, Stretch, block_start, context_rows
-from sensors import states
+from sensors import many, states
 from sensors.models import Reading, Sensor
 from sensors.series import Series, to_datetime, to_datetime64
 
@@ -44,64 +44,105 @@ class Region:
     rest_until: datetime | None
 
 
-def load(
-    sensor: Sensor,
-    *,
-    since: datetime,
-    until: datetime,
-    champion: bool,
-    policy: DetectionPolicy,
-    new: bool = True,
-) -> Region | None:
-    """The region that is dirty when readings from `since` to `until` are new; None without any.
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Readings of a sensor from `since` to `until` are to be scored.
 
-    new: they came since they were last scored, so all that the core said after them is dirty too;
-    else they are to be scored again as they are.
+    champion: by one. new: they came since they were last scored, so all that the core said after
+    them is dirty too; else they are to be scored again as they are.
     """
-    if new:
-        dirty_until = _newest(sensor.pk, until)
-    else:
-        dirty_until = _dirty_until(sensor.pk, until, champion=champion, policy=policy)
-    since, until = _widened(sensor.pk, since, dirty_until, policy)
-    body = Reading.objects.series(sensor.pk, since=since, until=until, limit=MAX_ROWS + 1)
-    if not len(body):
-        return None
-    rest_until = None
-    if len(body) > MAX_ROWS:
-        body, rest_until = body[:MAX_ROWS], until
-    lead = _lead(sensor.pk, to_datetime(body.times[0]), champion=champion, policy=policy)
-    return _region(sensor, lead, body, rest_until, policy)
+
+    sensor: Sensor
+    since: datetime
+    until: datetime
+    champion: bool
+    new: bool
+
+
+Span = tuple[int, datetime, datetime]
+
+
+def load(noted: Sequence[Noted], policy: DetectionPolicy) -> list[Region | None]:
+    """The region that each makes dirty, in that order; None where there are no readings."""
+    spans = _widened(noted, _dirty(noted, policy), policy)
+    bodies = many.between(spans, limit=MAX_ROWS + 1)
+    some = [i for i, body in enumerate(bodies) if len(body)]
+    found: list[Region | None] = [None] * len(noted)
+    regions = _regions(
+        [noted[i] for i in some],
+        [spans[i][2] for i in some],
+        [bodies[i] for i in some],
+        policy,
+    )
+    for i, region in zip(some, regions, strict=True):
+        found[i] = region
+    return found
+
+
+def _dirty(noted: Sequence[Noted], policy: DetectionPolicy) -> list[Span]:
+    """Of each sensor the range of readings whose scores may change."""
+    last = many.newest([one.sensor.pk for one in noted])
+    spans = []
+    for one, newest in zip(noted, last, strict=True):
+        if one.new:
+            until = max(one.until, newest or one.until)
+        else:
+            until = _dirty_until(one.sensor.pk, one.until, champion=one.champion, policy=policy)
+        spans.append((one.sensor.pk, one.since, until))
+    return spans
+
+
+def _regions(
+    noted: Sequence[Noted],
+    untils: Sequence[datetime],
+    bodies: Sequence[Series],
+    policy: DetectionPolicy,
+) -> list[Region]:
+    is_cut = [len(body) > MAX_ROWS for body in bodies]
+    bodies = [body[:MAX_ROWS] for body in bodies]
+    leads = _leads(noted, [to_datetime(body.times[0]) for body in bodies], policy)
+    ids = [one.sensor.pk for one in noted]
+    spans = [_near(*columns, policy) for columns in zip(ids, leads, bodies, strict=True)]
+    standing, told, blamed = _standing(spans), states.told_of(ids), exclusions.known_of(ids)
+    found = []
+    for i, (one, lead, body) in enumerate(zip(noted, leads, bodies, strict=True)):
+        pk, series = one.sensor.pk, Series.concatenate([lead, body])
+        known = states.states_of(pk, series.times) if pk in told else None
+        faulty = exclusions.left_out(pk, series.times) if pk in blamed else None
+        stretch = Stretch(series, len(lead), limits_of(one.sensor), known, faulty)
+        rest_until = untils[i] if is_cut[i] else None
+        found.append(_region(one.sensor, stretch, tuple(standing.get(pk, ())), rest_until))
+    return found
+
+
+def _near(sensor_id: int, lead: Series, body: Series, policy: DetectionPolicy) -> Span:
+    """From as far before the rows to score as an anomaly may lie that they continue."""
+    first = (lead.times[-policy.merge_gap_rows :] if len(lead) else body.times)[0]
+    return sensor_id, to_datetime(first), to_datetime(body.times[-1])
+
+
+def _standing(spans: Sequence[Span]) -> dict[int, list[Anomaly]]:
+    """What scoring these spans may change, by sensor, oldest first."""
+    found: dict[int, list[Anomaly]] = {}
+    for anomaly in Anomaly.objects.standing().of_readings().meeting(spans).order_by("start"):
+        found.setdefault(anomaly.sensor_id, []).append(anomaly)
+    return found
 
 
 def _region(
-    sensor: Sensor,
-    lead: Series,
-    body: Series,
-    rest_until: datetime | None,
-    policy: DetectionPolicy,
+    sensor: Sensor, stretch: Stretch, standing: tuple[Anomaly, ...], rest_until: datetime | None
 ) -> Region:
-    first, last = to_datetime(body.times[0]), to_datetime(body.times[-1])
-    near = to_datetime(lead.times[-policy.merge_gap_rows :][0]) if len(lead) else first
-    standing = tuple(_found(sensor.pk, since=near, until=last).order_by("start"))
+    first, last = to_datetime(stretch.times[0]), to_datetime(stretch.times[-1])
     prefix = next((anomaly for anomaly in standing if anomaly.end < first), None)
     prefix_rows = 0
     if prefix is not None:
-        ended = int(lead.times.searchsorted(to_datetime64(prefix.end)))
-        prefix_rows = len(lead) - ended
-    series = Series.concatenate([lead, body])
-    known = states.states_of(sensor.pk, series.times)
-    faulty = exclusions.left_out(sensor.pk, series.times)
-    stretch = Stretch(series, len(lead), limits_of(sensor), known, faulty)
+        lead = stretch.series.times[: stretch.first]
+        prefix_rows = len(lead) - int(lead.searchsorted(to_datetime64(prefix.end)))
     return Region(sensor, stretch, first, last, standing, prefix, prefix_rows, rest_until)
 
 
 def limits_of(sensor: Sensor) -> Limits:
     return Limits(sensor.physical_min, sensor.physical_max, sensor.alarm_low, sensor.alarm_high)
-
-
-def _newest(sensor_id: int, until: datetime) -> datetime:
-    newest = Reading.objects.before(sensor_id, datetime.max.replace(tzinfo=UTC), 1)
-    return max([until, *(to_datetime(time) for time in newest.times)])
 
 
 def _dirty_until(
@@ -120,42 +161,58 @@ def _dirty_until(
     return block + timedelta(hours=policy.local_block_hours, microseconds=-1)
 
 
-def _widened(
-    sensor_id: int, since: datetime, until: datetime, policy: DetectionPolicy
-) -> tuple[datetime, datetime]:
-    """The same range, grown over the standing anomalies that cross or touch its edges."""
+def _widened(noted: Sequence[Noted], spans: Sequence[Span], policy: DetectionPolicy) -> list[Span]:
+    """The same ranges, grown over the standing anomalies that cross or touch their edges."""
+    crossed = Anomaly.objects.standing().of_readings().meeting(spans)
+    busy = set(crossed.order_by().values_list("sensor", flat=True))
+    # After the newest reading of all nothing can touch the edge.
+    return [
+        _widened_alone(span, policy) if span[0] in busy or not one.new else span
+        for one, span in zip(noted, spans, strict=True)
+    ]
+
+
+def _widened_alone(span: Span, policy: DetectionPolicy) -> Span:
+    sensor_id, since, until = span
     while True:
         gap = policy.merge_gap_rows
         behind = Reading.objects.after(sensor_id, until, gap)
         reach = to_datetime(behind.times[-1]) if len(behind) else until
-        crossing = _found(sensor_id, since=since, until=reach)
+        crossing = Anomaly.objects.overlapping(sensor_id, since=since, until=reach).of_readings()
         edges = crossing.values_list("start", "end")
         wider = (
             min([since, *(start for start, _ in edges)]),
             max([until, *(end for _, end in edges)]),
         )
         if wider == (since, until):
-            return wider
+            return sensor_id, since, until
         since, until = wider
 
 
-def _found(sensor_id: int, *, since: datetime, until: datetime) -> AnomalyQuerySet:
-    """Standing anomalies that scoring may change: silences are the watch's."""
-    return Anomaly.objects.overlapping(sensor_id, since=since, until=until).of_readings()
+def _leads(
+    noted: Sequence[Noted], firsts: Sequence[datetime], policy: DetectionPolicy
+) -> list[Series]:
+    """Of each the readings before `first` that the scores from there on depend on."""
+    found: list[Series | None] = [None] * len(noted)
+    for champion in (False, True):
+        some = [i for i, one in enumerate(noted) if one.champion == champion]
+        spans = [(noted[i].sensor.pk, firsts[i]) for i in some]
+        for i, lead in zip(
+            some, _leads_alike(spans, champion=champion, policy=policy), strict=True
+        ):
+            found[i] = lead
+    return [lead for lead in found if lead is not None]
 
 
-def _lead(sensor_id: int, first: datetime, *, champion: bool, policy: DetectionPolicy) -> Series:
-    """The readings before `first` that the scores from there on depend on."""
+def _leads_alike(
+    spans: Sequence[tuple[int, datetime]], *, champion: bool, policy: DetectionPolicy
+) -> list[Series]:
     rows = max(context_rows(policy, champion=champion), policy.merge_gap_rows)
-    if champion:
-        return Reading.objects.before(sensor_id, first, rows)
-    block = to_datetime(block_start(np.array([to_datetime64(first)]), policy)[0])
-    return Series.concatenate(
-        [
-            Reading.objects.before(sensor_id, block, rows),
-            Reading.objects.series(sensor_id, since=block, until=first)[:-1],
-        ]
-    )
+    asked = []
+    for sensor_id, first in spans:
+        block = block_start(np.array([to_datetime64(first)]), policy)
+        asked.append((sensor_id, first if champion else to_datetime(block[0]), first))
+    return many.leading(asked, rows=rows)
 
 
 def single(
@@ -168,7 +225,7 @@ def single(
     body = Reading.objects.series(sensor_id, since=time, until=time)
     if not len(body):
         raise Reading.DoesNotExist(f"sensor {sensor_id} has no reading at {time.isoformat()}")
-    lead = _lead(sensor_id, time, champion=champion, policy=policy)
+    [lead] = _leads_alike([(sensor_id, time)], champion=champion, policy=policy)
     series = Series.concatenate([lead, body])
     known = states.states_of(sensor_id, series.times)
     return Stretch(series, len(lead), limits, known, exclusions.left_out(sensor_id, series.times))

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db import models
-from django.db.models import Value
-from django.db.models.functions import Greatest, Least
+from django.db import connection, models
 
 from sensors.copying import as_times, copied
 from sensors.series import Series
 
 if TYPE_CHECKING:
-    from sensors.models import IngestKey, Sensor
+    from sensors.models import IngestKey
 
 _SERIES = {"time": "timestamptz", "value": "float8", "quality": "float4"}
+# A sensor's held note grows over what else is to be scored again.
+_HOLD = """
+UPDATE sensors_scoringnote note
+SET since = least(note.since, asked.since), until = greatest(note.until, asked.until)
+FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS asked (sensor_id, since, until)
+WHERE note.sensor_id = asked.sensor_id AND note.held AND note.reason = 'degraded'
+RETURNING note.sensor_id
+"""
 
 M = TypeVar("M", bound=models.Model)
 
@@ -101,16 +108,22 @@ class ScoringNoteQuerySet(models.QuerySet[Any]):
         """Notes that may be worked on now."""
         return self.filter(held=False)
 
-    def hold(self, sensor: Sensor, *, since: datetime, until: datetime) -> None:
-        """Remember that the champion is to score this range again; one such note a sensor.
+    def hold(self, spans: Sequence[tuple[int, datetime, datetime]]) -> None:
+        """Remember of each (sensor, since, until) that the champion is to score it again; one such
+        note a sensor.
 
-        Call it while holding the sensor's lease, in a transaction.
+        Call it while holding the sensors' leases, in a transaction.
         """
-        held = self.filter(sensor=sensor, held=True, reason="degraded")
-        if not held.update(
-            since=Least("since", Value(since)), until=Greatest("until", Value(until))
-        ):
-            self.create(sensor=sensor, since=since, until=until, reason="degraded", held=True)
+        if not spans:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute(_HOLD, [list(column) for column in zip(*spans, strict=True)])
+            held = {sensor_id for (sensor_id,) in cursor.fetchall()}
+        self.bulk_create(
+            self.model(sensor_id=pk, since=since, until=until, reason="degraded", held=True)
+            for pk, since, until in spans
+            if pk not in held
+        )
 
 
 class ReadingQuerySet(models.QuerySet[Any]):

@@ -6,6 +6,7 @@ it is scored again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -64,3 +65,9 @@ def states_of(sensor_id: int, times: TimeArray) -> StateArray | None:
     ]
     found = states_at(times, intervals)
     return found if np.any(found) else None
+
+
+def told_of(sensor_ids: Sequence[int]) -> set[int]:
+    """Those of the sensors of whose machine any state was ever told."""
+    rows = OperatingState.objects.filter(asset__sensors__in=sensor_ids)
+    return set(rows.order_by().values_list("asset__sensors", flat=True).distinct())

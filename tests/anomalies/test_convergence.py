@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from anomalies import detection
+from anomalies import detection, ledger
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly, AnomalyRevision, DetectionLease
 from anomalies.validation import validate_due
@@ -201,7 +201,7 @@ def test_a_worker_that_dies_leaves_its_notes_to_the_next_after_the_lease(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(detection.ledger, "replace", die)
+        patch.setattr(ledger, "carry_out", die)
         with pytest.raises(Killed):
             detection.drain(now=NOW, policy=POLICY)
     assert detection.drain(now=NOW, policy=POLICY).sensors == 0
