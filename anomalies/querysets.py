@@ -21,6 +21,16 @@ JOIN anomalies_anomaly found ON found.sensor_id = asked.sensor_id
      AND found."end" >= asked.since AND found.start <= asked.until
 """
 
+_TOUCHED = """
+SELECT found.id
+FROM unnest(%s::bigint[], %s::timestamptz[], %s::timestamptz[]) AS asked (sensor_id, since, until)
+JOIN sensors_sensor own ON own.id = asked.sensor_id,
+LATERAL (SELECT own.id UNION SELECT id FROM sensors_sensor WHERE asset_id = own.asset_id) AS machine
+JOIN anomalies_anomaly found ON found.sensor_id = machine.id
+WHERE (found.routed_since IS NULL OR found.routed_since <= asked.until)
+  AND (found.routed_until IS NULL OR found.routed_until >= asked.since)
+"""
+
 
 class AnomalyQuerySet(TenantQuerySet[Any]):
     site_path = "sensor__site"
@@ -50,6 +60,13 @@ class AnomalyQuerySet(TenantQuerySet[Any]):
         """Those that share an instant with the (since, until) of their sensor in `spans`."""
         columns = [list(column) for column in zip(*spans, strict=True)] or [[], [], []]
         return self.filter(pk__in=RawSQL(_MEETING, columns))  # noqa: S611  no input in it
+
+    def touched(self, spans: Sequence[tuple[int, datetime, datetime]]) -> set[int]:
+        """Those of a (sensor, since, until)'s machine that were routed by readings within that
+        range, or were not yet."""
+        columns = [list(column) for column in zip(*spans, strict=True)] or [[], [], []]
+        found = self.filter(pk__in=RawSQL(_TOUCHED, columns))  # noqa: S611  no input in it
+        return set(found.order_by().values_list("pk", flat=True))
 
     def awaiting_validation(self) -> Self:
         return self.standing().filter(validation_due_at__isnull=False)

@@ -8,20 +8,18 @@ make it due again: what stands in the end follows from the readings, whoever cam
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
 
-from anomalies import ledger, nature
+from anomalies import ledger, nature, scenes
 from anomalies.models import Anomaly
-from mlops import features
-from sensors.models import Reading, ScoringNote, Sensor
-from sensors.series import Series, to_datetime, to_datetime64
+from anomalies.scenes import Scene
+from sensors.models import ScoringNote
+from sensors.series import to_datetime64
 
 LEASE = timedelta(minutes=5)
-MOST_OTHERS = 24
+AT_ONCE = 64
 REASON = "other readings around it"
 
 
@@ -31,25 +29,9 @@ def note(noted: Mapping[int, Sequence[ScoringNote]], *, now: datetime) -> None:
     To be called while the notes are still there: who dies in between leaves them to the next. One
     row at a time, so that nobody waits for two.
     """
-    machines = dict(Sensor.objects.filter(pk__in=noted).values_list("pk", "asset"))
-    due: set[int] = set()
-    for sensor, notes in noted.items():
-        for one in notes:
-            due.update(_touched(sensor, machines.get(sensor), one.since, one.until))
-    for anomaly in sorted(due):
+    spans = [(pk, one.since, one.until) for pk, notes in noted.items() for one in notes]
+    for anomaly in sorted(Anomaly.objects.standing().of_readings().touched(spans)):
         Anomaly.objects.standing().filter(pk=anomaly).update(routing_due_at=now)
-
-
-def _touched(sensor: int, machine: int | None, since: datetime, until: datetime) -> list[int]:
-    """Anomalies of the sensor's machine that were routed by readings within that range, or were not
-    yet. Silences and predictions are not routed."""
-    whose = Q(sensor=sensor) if machine is None else Q(sensor__asset=machine)
-    found = Anomaly.objects.standing().of_readings().filter(
-        whose,
-        Q(routed_since__isnull=True) | Q(routed_since__lte=until),
-        Q(routed_until__isnull=True) | Q(routed_until__gte=since),
-    )  # fmt: skip
-    return list(found.values_list("pk", flat=True))
 
 
 def route_due(*, now: datetime, limit: int = 500) -> int:
@@ -59,95 +41,35 @@ def route_due(*, now: datetime, limit: int = 500) -> int:
     lease if that one dies.
     """
     changed = 0
-    for _ in range(limit):
-        taken = _take(now=now)
-        if taken is None:
-            break
-        changed += _route_taken(taken, now=now)
+    while limit > 0 and (taken := _take(min(limit, AT_ONCE), now=now)):
+        limit -= len(taken)
+        changed += _route(taken, now=now)
     return changed
 
 
 @transaction.atomic
-def _take(*, now: datetime) -> int | None:
+def _take(most: int, *, now: datetime) -> list[int]:
     due = Anomaly.objects.awaiting_routing().filter(routing_due_at__lte=now)
-    taken: int | None = (
-        due.order_by("routing_due_at", "id")
-        .select_for_update(skip_locked=True)
-        .values_list("pk", flat=True)
-        .first()
-    )
-    if taken is not None:
-        Anomaly.objects.filter(pk=taken).update(routing_due_at=now + LEASE)
+    rows = due.order_by("routing_due_at", "id").select_for_update(skip_locked=True)
+    taken = list(rows.values_list("pk", flat=True)[:most])
+    Anomaly.objects.filter(pk__in=taken).update(routing_due_at=now + LEASE)
     return taken
 
 
-@transaction.atomic
-def _route_taken(anomaly_id: int, *, now: datetime) -> bool:
-    """Route it if it is still ours. The row is locked before readings are read: readings that are
-    committed later make it due again after this."""
-    ours = Anomaly.objects.awaiting_routing().filter(pk=anomaly_id, routing_due_at=now + LEASE)
-    anomaly = ours.select_related("sensor").select_for_update(of=("self",)).first()
-    if anomaly is None:
-        return False
-    scene = scene_of(anomaly)
-    return _record(anomaly, scene, _ruling(anomaly, scene), now=now)
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What is looked at. since, until: which event times count; None: all before, all to come."""
-
-    own: nature.Track
-    others: tuple[nature.Track, ...]
-    since: datetime | None
-    until: datetime | None
-
-
-def scene_of(anomaly: Anomaly) -> Scene:
-    """The readings around an anomaly, of its sensor and of the others of its machine."""
-    rows, margin = Reading.objects, nature.MARGIN_ROWS
-    lead = rows.before(anomaly.sensor_id, anomaly.start, features.CONTEXT_ROWS + margin)
-    body = rows.series(
-        anomaly.sensor_id, since=anomaly.start, until=anomaly.end, limit=nature.MOST_ROWS
-    )
-    last = to_datetime(body.times[-1]) if len(body) else anomaly.end
-    after = rows.after(anomaly.sensor_id, last, margin)
-    own = _track(anomaly.sensor, lead, Series.concatenate([lead[-margin:], body, after]))
-    begin = own.times[own.first] if len(own.times) else to_datetime64(anomaly.start)
-    until = to_datetime(after.times[-1]) if len(after) else last
-    others = _others(anomaly.sensor, to_datetime(begin), until)
-    tracks = (own, *others)
-    is_whole = all(track.first >= features.CONTEXT_ROWS for track in tracks)
-    return Scene(
-        own=own,
-        others=others,
-        since=to_datetime(min(track.times[0] for track in tracks)) if is_whole else None,
-        until=until if len(after) == margin else None,
-    )
-
-
-def _track(sensor: Sensor, lead: Series, looked_at: Series) -> nature.Track:
-    """Of the rows that are looked at, and those of `lead` that come before them."""
-    context = lead[: -nature.MARGIN_ROWS][-features.CONTEXT_ROWS :]
-    whole = Series.concatenate([context, looked_at])
-    return nature.Track(
-        sensor.external_id, sensor.kind, whole.times, whole.values, len(context)
-    )  # fmt: skip
-
-
-def _others(sensor: Sensor, since: datetime, until: datetime) -> tuple[nature.Track, ...]:
-    if sensor.asset_id is None:
-        return ()
-    machine = Sensor.objects.scored().filter(asset=sensor.asset_id).exclude(pk=sensor.pk)
-    tracks = []
-    for other in machine.order_by("pk")[:MOST_OTHERS]:
-        context = Reading.objects.before(other.pk, since, features.CONTEXT_ROWS)
-        seen = Reading.objects.series(other.pk, since=since, until=until)
-        whole = Series.concatenate([context, seen])
-        tracks.append(
-            nature.Track(other.external_id, other.kind, whole.times, whole.values, len(context))
-        )
-    return tuple(tracks)
+def _route(taken: Sequence[int], *, now: datetime) -> int:
+    """Readings that are committed while this looks make the anomaly due again, which is then not
+    ours any more: what was seen without them is not recorded."""
+    ours = Anomaly.objects.filter(pk__in=taken).select_related("sensor").order_by("pk")
+    anomalies = list(ours)
+    rulings = {
+        anomaly.pk: (scene, _ruling(anomaly, scene))
+        for anomaly, scene in zip(anomalies, scenes.scenes_of(anomalies), strict=True)
+    }
+    done, changed = _record(rulings, now=now, skip_locked=True)
+    for left in rulings.keys() - done:
+        # Somebody else has it locked. One at a time, so that nobody waits for two.
+        changed += _record({left: rulings[left]}, now=now, skip_locked=False)[1]
+    return changed
 
 
 def _ruling(anomaly: Anomaly, scene: Scene) -> nature.Ruling:
@@ -161,7 +83,19 @@ def _ruling(anomaly: Anomaly, scene: Scene) -> nature.Ruling:
     )
 
 
-def _record(anomaly: Anomaly, scene: Scene, ruling: nature.Ruling, *, now: datetime) -> bool:
+@transaction.atomic
+def _record(
+    rulings: Mapping[int, tuple[Scene, nature.Ruling]], *, now: datetime, skip_locked: bool
+) -> tuple[set[int], int]:
+    """Of those that are still ours: which were looked at, and of how many this changed what was
+    said."""
+    ours = Anomaly.objects.awaiting_routing().filter(pk__in=rulings, routing_due_at=now + LEASE)
+    rows = list(ours.order_by("pk").select_for_update(skip_locked=skip_locked))
+    changed = sum(_say(anomaly, *rulings[anomaly.pk], now=now) for anomaly in rows)
+    return {anomaly.pk for anomaly in rows}, changed
+
+
+def _say(anomaly: Anomaly, scene: Scene, ruling: nature.Ruling, *, now: datetime) -> bool:
     """Whether something else was said before; that leaves a trace, and is to be validated again."""
     before, is_first = ledger.trace(anomaly), anomaly.routed_at is None
     anomaly.nature, anomaly.nature_sort = ruling.nature, ruling.sort
