@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q
 
+from anomalies.agreement import Agreement, agreement
 from anomalies.models import Anomaly, Episode, Queue
 from mlops.models import Promotion
 from sensors.models import QuarantinedReading, ScoringNote, Sensor
@@ -26,6 +27,7 @@ class Dashboard:
     backlog_age: str
     held: int
     quarantined: int
+    agreement: Agreement
     champions: list[tuple[str, int]]
 
 
@@ -45,6 +47,7 @@ def dashboard(user: Any, now: datetime) -> Dashboard:
         backlog_age=age(notes["oldest"], now) if notes["oldest"] else "",
         held=notes["held"],
         quarantined=QuarantinedReading.objects.for_user(user).waiting().count(),
+        agreement=agreement(now=now, visible=Anomaly.objects.for_user(user)),
         champions=_champions(),
     )
 

@@ -84,6 +84,12 @@ def status(anomaly: Anomaly) -> SafeString:
     return cells.badge(name, style, title=DECISIONS.get(anomaly.decision, meaning))
 
 
+def published(name: str) -> SafeString:
+    """A published status by its name."""
+    text, style, meaning = STATUSES.get(name, STATUSES[""])
+    return cells.badge(text, style, title=meaning)
+
+
 def verdict(name: str) -> SafeString:
     text, style = VERDICTS.get(name, VERDICTS[""])
     return cells.badge(text, style)

@@ -8,13 +8,14 @@ the lease and holds up no other.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from time import perf_counter
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 
 from anomalies import cases, rules, thresholds
 from anomalies.judgement import Judgement, failed, judge
@@ -69,12 +70,27 @@ def validate(*, anomaly: Anomaly, policy: ValidationPolicy, now: datetime) -> Va
     return _record(anomaly, judgement, policy, took_ms=took_ms, now=now)
 
 
-def rule_rows_for(sensor: Sensor) -> list[ValidationRule]:
-    """The rows of a sensor's site and kind, the more special ones last."""
+def rule_rows_for(sensor: Sensor, *, unsaved: ValidationRule | None = None) -> list[ValidationRule]:
+    """The rows of a sensor's site and kind, the more special ones last.
+
+    unsaved: counts as it is in place of what is stored of it.
+    """
     rows = ValidationRule.objects.filter(
         Q(site__isnull=True) | Q(site=sensor.site_id), Q(kind="") | Q(kind=sensor.kind)
     )
-    return list(rows.order_by(F("site").asc(nulls_first=True), "kind", "priority", "pk"))
+    found = [row for row in rows if unsaved is None or row.pk != unsaved.pk]
+    if unsaved is not None and _concerns(unsaved, sensor):
+        found.append(unsaved)
+    return sorted(found, key=_specialty)
+
+
+def _concerns(rule: ValidationRule, sensor: Sensor) -> bool:
+    return rule.site_id in {None, sensor.site_id} and rule.kind in {"", sensor.kind}
+
+
+def _specialty(row: ValidationRule) -> tuple[bool, str, int, int]:
+    """Where it stands: for every site first, for every kind first, then by priority and age."""
+    return row.site_id is not None, row.kind, row.priority, row.pk or sys.maxsize
 
 
 def in_force(rows: Iterable[ValidationRule]) -> tuple[Rule, ...]:

@@ -16,6 +16,7 @@ from redis import RedisError
 from rq import Queue
 from rq.registry import FailedJobRegistry
 
+from anomalies.agreement import agreement, last_day
 from anomalies.models import Anomaly, Episode, Message
 from mlops.models import Drift
 from sensors.models import QuarantinedReading, RetentionRun, RollupNote, ScoringNote
@@ -61,6 +62,7 @@ def _from_database(now: datetime) -> list[Metric]:
             _retention(),
             _anomalies(),
             _drifts(now),
+            *_validation(now),
             *_episodes(now),
         ]
 
@@ -129,6 +131,33 @@ def _anomalies() -> Metric:
     for status, count in rows.annotate(Count("id")):
         standing.add_metric([status or "pending"], count)
     return standing
+
+
+def _validation(now: datetime) -> list[Metric]:
+    """What the validation agent decided lately, how long it took, and what people said to it."""
+    decided = GaugeMetricFamily(
+        "smartmaint_validations_last_day",
+        "Judgements of the validation agent in the last 24 hours.",
+        labels=["decision"],
+    )
+    day = last_day(now=now)
+    for decision, count in day.decisions.items():
+        decided.add_metric([decision], count)
+    took = GaugeMetricFamily(
+        "smartmaint_validation_seconds",
+        "How long a judgement took in the last 24 hours.",
+        labels=["quantile"],
+    )
+    took.add_metric(["0.5"], day.median_ms / 1000)
+    took.add_metric(["0.95"], day.slow_ms / 1000)
+    said = GaugeMetricFamily(
+        "smartmaint_validation_verdicts",
+        "Verdicts of people in the last 90 days, by what had been decided before.",
+        labels=["decision", "verdict"],
+    )
+    for (decision, verdict), count in agreement(now=now).counts.items():
+        said.add_metric([decision, verdict], count)
+    return [decided, took, said]
 
 
 def _drifts(now: datetime) -> Metric:

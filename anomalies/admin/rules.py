@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from anomalies import rules
+from anomalies import presentation, rehearsal, rules
 from anomalies.bars import signed
-from anomalies.models import ValidationRule
+from anomalies.models import Anomaly, ValidationRule
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.models import Site
 
@@ -39,6 +43,22 @@ def conditions_help() -> SafeString:
     )
 
 
+DAYS = (7, 14, 30, 90)
+SHOWN, WANTED_DAYS = "_shown", "_days"
+UNSENT = frozenset({"csrfmiddlewaretoken", SHOWN, WANTED_DAYS})
+
+
+def _told(request: HttpRequest) -> str:
+    """Of the form as it was sent: what was shown of another one does not count."""
+    fields = sorted((n, request.POST.getlist(n)) for n in request.POST if n not in UNSENT)
+    return sha256(repr(fields).encode()).hexdigest()
+
+
+def _days(request: HttpRequest) -> int:
+    said = request.POST.get(WANTED_DAYS, "")
+    return int(said) if said.isdecimal() and int(said) in DAYS else 14
+
+
 class ValidationRuleForm(forms.ModelForm):
     class Meta:
         model = ValidationRule
@@ -50,6 +70,11 @@ class ValidationRuleForm(forms.ModelForm):
         if "conditions" in self.fields:
             self.fields["conditions"].help_text = conditions_help()
             self.fields["conditions"].initial = []
+            self.fields["conditions"].required = False
+
+    def clean_conditions(self) -> object:
+        """No conditions at all are none that fail."""
+        return self.cleaned_data["conditions"] or []
 
 
 @admin.register(ValidationRule)
@@ -59,6 +84,56 @@ class ValidationRuleAdmin(SiteScopedAdmin):
     list_filter = ("enabled", "kind", ("site", VisibleRelatedFilter))
     list_select_related = ("site",)
     search_fields = ("name",)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """What it would have changed is shown before it is saved, and again if it was changed."""
+        told = _told(request)
+        if request.method == "POST" and request.POST.get(SHOWN) != told:
+            rule = self.get_object(request, object_id) if object_id else None
+            if rule is None or self.has_change_permission(request, rule):
+                form = self.get_form(request, rule, change=rule is not None)(
+                    request.POST, instance=rule
+                )
+                if form.is_valid() and self._may_write(request, form.instance):
+                    return self._rehearsed(request, form.instance, told)
+        return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def _rehearsed(self, request: HttpRequest, rule: Any, told: str) -> HttpResponse:
+        visible, now = Anomaly.objects.for_user(request.user), timezone.now()
+        days = _days(request)
+        found = rehearsal.rehearse(rule, visible, days=days, now=now)
+        sent = [(n, v) for n in request.POST if n not in UNSENT for v in request.POST.getlist(n)]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"What “{rule}” would have changed",
+            "rule": rule,
+            "effect": self.effect(rule),
+            "found": found,
+            "lines": [self._line(line) for line in found.lines],
+            "sent": sent,
+            "shown": told,
+            "choices": DAYS,
+        }
+        return TemplateResponse(request, "admin/anomalies/validationrule/rehearsal.html", context)
+
+    def _line(self, line: rehearsal.Line) -> dict[str, Any]:
+        anomaly = line.anomaly
+        return {
+            "address": reverse("admin:anomalies_anomaly_change", args=[anomaly.pk]),
+            "sensor": anomaly.sensor,
+            "began": presentation.began(anomaly),
+            "verdict": presentation.verdict(anomaly.verdict),
+            "before": presentation.published(line.before.would_be.status.value),
+            "after": presentation.published(line.after.would_be.status.value),
+            "confidences": (line.before.would_be.confidence, line.after.would_be.confidence),
+            "hides": line.hides_a_confirmed_fault,
+        }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Their sites' rules, and those of every site, which are theirs to read."""

@@ -29,6 +29,10 @@ class Validation(models.Model):
 
     class Meta:
         ordering = ["anomaly", "-validated_at", "-id"]
+        indexes = [
+            # /metrics counts those of the last day.
+            models.Index(fields=["validated_at"], name="validation_at"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.decision} ({self.confidence:.2f})"

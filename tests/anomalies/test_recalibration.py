@@ -5,7 +5,10 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
 from anomalies import recalibration, tasks, thresholds, validation
@@ -217,3 +220,45 @@ def test_an_unknown_site_or_number_is_an_error_with_its_own_exit_status() -> Non
 def test_without_verdicts_there_is_nothing_to_propose() -> None:
     make_sensor()
     assert "Nobody has said anything yet" in command()
+
+
+# --- what people see ------------------------------------------------------------------------------
+
+
+def sign_in(*sites: Any, may: tuple[str, ...]) -> Client:
+    person = make_person(*sites, is_staff=True)
+    person.user_permissions.set(Permission.objects.filter(codename__in=may))
+    client = Client()
+    client.force_login(person)
+    return client
+
+
+@pytest.mark.django_db
+def test_the_admin_shows_what_was_calibrated_and_takes_it_back() -> None:
+    sensor, other = refuted_sensor(), refuted_sensor()
+    recalibration.run(now=NOW + 11 * DAY)
+    client = sign_in(sensor.site, may=("view_calibration", "change_calibration"))
+    address = reverse("admin:anomalies_calibration_changelist")
+    page = client.get(address).content.decode()
+    assert "0.40 → 0.56" in page
+    assert "0 → 3 of 3 refuted left out" in page
+    assert sensor.external_id in page
+    assert other.external_id not in page
+    rows = Calibration.objects.all()
+    taken = {"action": "revert", "_selected_action": [row.pk for row in rows]}
+    client.post(address, taken)
+    assert set(rows.filter(reverted_at__isnull=False)) == set(rows.filter(site=sensor.site))
+    assert "taken back" in client.get(address).content.decode()
+
+
+@pytest.mark.django_db
+def test_who_may_only_look_takes_nothing_back() -> None:
+    sensor = refuted_sensor()
+    recalibration.run(now=NOW + 11 * DAY)
+    client = sign_in(sensor.site, may=("view_calibration",))
+    row = Calibration.objects.first()
+    assert row is not None
+    address = reverse("admin:anomalies_calibration_changelist")
+    client.post(address, {"action": "revert", "_selected_action": [row.pk]})
+    row.refresh_from_db()
+    assert row.reverted_at is None
