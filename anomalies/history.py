@@ -142,7 +142,8 @@ def _recurrence(history: History, evidence: Evidence, policy: ValidationPolicy) 
 
 
 def _season(history: History, evidence: Evidence, policy: ValidationPolicy) -> Iterator[Term]:
-    if len(history.days) < policy.seasonal_min_days or not evidence.is_about_the_value:
+    # Within the band it is the shape that is odd. A stuck value recurs all day, see below.
+    if len(history.days) < policy.seasonal_min_days or evidence.band_excess == 0.0:
         return
     share = seasonal_recurrence(history, evidence.value, policy.recurrence_tolerance)
     lately = recurrence(history, evidence.value, policy.recurrence_tolerance)

@@ -122,3 +122,57 @@ def test_the_scatter_is_the_standard_deviation_at_any_scale() -> None:
 
 def test_huge_values_overflow_nowhere() -> None:
     assert said([1e300, -1e300] * 10, evidence(1e300)) == {"volatility": -0.1, "recurrence": -0.2}
+
+
+# --- the time of day ------------------------------------------------------------------------------
+
+
+def seasonal(days_with: int, days: int, value: float = 80.0, **given: Any) -> dict[str, float]:
+    """A calm sensor that read 80 at this time on some of the days before."""
+    at_this_time = [
+        np.array([50.0, 80.0 if day < days_with else 50.2, 49.9]) for day in range(days)
+    ]
+    history = History(np.array(STABLE), np.ones(20), days=tuple(at_this_time))
+    return {term.name: term.value for term in terms(history, evidence(value, **given), POLICY)}
+
+
+def test_what_comes_at_this_time_on_exactly_half_of_the_days_belongs_to_the_day() -> None:
+    assert seasonal(3, 6)["seasonal_recurrence"] == POLICY.seasonal_adjustment
+
+
+def test_what_came_on_fewer_days_does_not() -> None:
+    assert "seasonal_recurrence" not in seasonal(2, 6)
+
+
+def test_two_days_are_too_few_to_speak_of_a_season_and_three_are_enough() -> None:
+    assert "seasonal_recurrence" not in seasonal(2, 2)
+    assert "seasonal_recurrence" in seasonal(3, 3)
+
+
+def test_what_recurs_all_day_long_is_no_season() -> None:
+    days = tuple(np.array([80.0, 50.0]) for _ in range(5))
+    history = History(np.array([80.0] * 5 + STABLE[:15]), np.ones(20), days=days)
+    found = {term.name for term in terms(history, evidence(80), POLICY)}
+    assert "recurrence" in found
+    assert "seasonal_recurrence" not in found
+
+
+def test_an_odd_shape_within_the_band_is_not_held_against_the_time_of_day() -> None:
+    assert "seasonal_recurrence" not in seasonal(5, 5, expected_low=40.0, expected_high=90.0)
+
+
+def test_a_day_without_usable_readings_is_no_day() -> None:
+    times = np.arange(2).astype("datetime64[us]")
+    gone = Series(times, np.array([np.nan, np.inf]), np.ones(2))
+    assert History.of(gone, [gone, gone]).days == ()
+
+
+def test_the_slope_is_the_units_an_hour_of_the_readings_before() -> None:
+    times = np.arange(4) * np.timedelta64(30, "m") + np.datetime64("2026-01-01", "us")
+    series = Series(times, np.array([1.0, 2.0, 3.0, 4.0]), np.ones(4))
+    assert History.of(series).slope == pytest.approx(2.0)
+    assert History.of(series[:1]).slope is None
+    assert History.of(series[:0]).slope is None
+    flat = Series(times, np.full(4, 7.0), np.ones(4))
+    assert History.of(flat).slope == 0.0
+    assert History(np.ones(3), np.ones(3)).slope is None

@@ -162,3 +162,36 @@ def test_switching_a_default_off_leaves_the_others() -> None:
 def test_of_two_own_rules_of_one_name_the_later_counts() -> None:
     first, second = (parse(name="mine", conditions=[], adjustment=a) for a in (0.1, 0.2))
     assert merge((), [("mine", first), ("mine", second)]) == (second,)
+
+
+# --- the newer facts ------------------------------------------------------------------------------
+
+
+def test_a_condition_on_the_detectors_confidence_holds_at_its_boundary() -> None:
+    rule = parse(name="r", conditions=[{"field": "confidence", "op": ">=", "value": 0.7}])
+    for confidence, is_held in ((0.7, True), (0.6999, False)):
+        facts = facts_of(evidence(), HISTORY, confidence=confidence)
+        assert rule.holds(facts) == is_held
+
+
+def test_a_condition_on_the_time_of_day_is_in_the_sites_hours() -> None:
+    night = [
+        {"field": "hour", "op": ">=", "value": 5.5},
+        {"field": "hour", "op": "<", "value": 6.5},
+    ]
+    rule = parse(name="r", conditions=night)
+    for hour, is_held in ((5.5, True), (6.49, True), (6.5, False), (None, False)):
+        facts = facts_of(evidence(hour=hour), HISTORY, confidence=0.5)
+        assert rule.holds(facts) == is_held
+
+
+def test_a_condition_on_the_state_of_the_machine() -> None:
+    assert holds("asset_state", "==", "starting", asset_state="starting")
+    assert not holds("asset_state", "in", ["off", "starting"], asset_state="running")
+
+
+def test_a_condition_on_the_slope_of_an_unknown_course_does_not_hold() -> None:
+    rising = History(np.array([1.0, 3.0]), np.ones(2), np.array([0.0, 1.0]))
+    assert holds("value_slope", ">=", 2.0, history=rising)
+    assert not holds("value_slope", ">", 2.0, history=rising)
+    assert not holds("value_slope", "<", 1e9, history=HISTORY)

@@ -12,14 +12,23 @@ from django.core.exceptions import ValidationError
 from django.db import OperationalError, connection
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from anomalies import profiles, validation
+from anomalies import cases, profiles, validation
 from anomalies.credibility import Posterior
 from anomalies.evidence import Decision
 from anomalies.models import Anomaly, SensorValidationProfile, Validation, ValidationRule, Verdict
 from anomalies.policy import Policies, PolicyError, ValidationPolicy
 from anomalies.review import review
 from sensors.models import Sensor
-from tests.factories import NOW, make_anomaly, make_person, make_readings, make_sensor, make_site
+from sensors.states import tag
+from tests.factories import (
+    NOW,
+    make_anomaly,
+    make_asset,
+    make_person,
+    make_readings,
+    make_sensor,
+    make_site,
+)
 
 MINUTE = timedelta(minutes=1)
 LATER = NOW + timedelta(hours=1)
@@ -360,3 +369,28 @@ def test_enough_refutations_turn_a_flag_into_a_suspected_false_positive() -> Non
         sensor=sensor, kind=sensor.kind, detector="isolation_forest", refuted=8, updated_at=LATER
     )
     assert validate(make_anomaly(sensor=sensor, score=0.55)).status == "false_positive_suspected"
+
+
+# --- what was around it ---------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_the_time_of_day_is_that_of_the_site_and_the_state_that_of_the_machine() -> None:
+    asset = make_asset(site=make_site(timezone="Asia/Kolkata"))
+    sensor = sensor_with_history(asset=asset)
+    anomaly = make_anomaly(sensor=sensor)
+    tag(
+        asset=asset, state="starting", start=NOW - MINUTE, end=None, source="test", now=NOW
+    )  # fmt: skip
+    found = cases.evidence_of(anomaly, cases.around(anomaly, POLICY, at=LATER))
+    assert found.hour == 17.5
+    assert found.asset_state == "starting"
+    alone = make_anomaly(sensor=sensor_with_history())
+    assert cases.evidence_of(alone, cases.around(alone, POLICY, at=LATER)).asset_state == ""
+
+
+@pytest.mark.django_db
+def test_how_long_a_judgement_took_is_stored() -> None:
+    took = validate(make_anomaly(sensor=sensor_with_history())).took_ms
+    assert took is not None
+    assert 0 < took < 60_000
