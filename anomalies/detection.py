@@ -33,6 +33,7 @@ from anomalies.ledger import Change
 from anomalies.models import Anomaly, Rung
 from anomalies.recording import Work
 from anomalies.regions import Noted, Region
+from anomalies.scenes import Known
 from anomalies.scoring import (
     Limits,
     Scored,
@@ -73,8 +74,9 @@ def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
     recording.close(idle, claim, now=now)
     far = [work for work in works if work.unfolded.judged is None]
     recording.come_nearer(far, claim, now=now)
-    change += recording.store(list(_scored(works)), claim, now=now)
-    change += Change(changed=routing.route_due(now=now))
+    known: dict[int, Known] = {}
+    change += recording.store(list(_scored(works, known)), claim, now=now)
+    change += Change(changed=routing.route_due(now=now, known=known))
     return Drained(len(claim.notes), change)
 
 
@@ -118,8 +120,11 @@ def _asked(region: Region, notes: Sequence[ScoringNote]) -> checkpoints.Asked:
     return checkpoints.Asked(region.sensor.pk, stretch.series, stretch.first, dirty)
 
 
-def _scored(works: Sequence[Work]) -> Iterable[tuple[Work, Scored]]:
-    """Every work with its scores: one model call for all sensors that share a champion."""
+def _scored(works: Sequence[Work], known: dict[int, Known]) -> Iterable[tuple[Work, Scored]]:
+    """Every work with its scores: one model call for all sensors that share a champion.
+
+    known: takes the features of those in whose context all readings are alike.
+    """
     groups: dict[tuple[tuple[str, int] | None, DetectionPolicy], list[Work]] = {}
     for work in works:
         served = work.served
@@ -132,8 +137,11 @@ def _scored(works: Sequence[Work]) -> Iterable[tuple[Work, Scored]]:
         detector = served.detector if isinstance(served, Champion) else None
         stretches = [work.region.stretch for work in group]
         for work, scored in zip(group, score_stretches(stretches, detector, policy), strict=True):
+            stretch = work.region.stretch
+            if not stretch.conditions:
+                known[work.sensor_id] = Known(stretch.series, stretch.first, scored.features)
             if (core := work.unfolded.judged) is not None:
-                rarity, stood = folding.rarity(core), work.region.stretch.stood
+                rarity, stood = folding.rarity(core), stretch.stood
                 if stood is not None:
                     rarity = np.where(stood, 0.0, rarity)  # the core knows no operating states
                 yield work, with_core(scored, core, rarity, policy)

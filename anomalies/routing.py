@@ -14,7 +14,7 @@ from django.db import transaction
 
 from anomalies import ledger, nature, scenes
 from anomalies.models import Anomaly
-from anomalies.scenes import Scene
+from anomalies.scenes import Known, Scene
 from sensors.models import ScoringNote
 from sensors.series import to_datetime64
 
@@ -34,8 +34,10 @@ def note(noted: Mapping[int, Sequence[ScoringNote]], *, now: datetime) -> None:
         Anomaly.objects.standing().filter(pk=anomaly).update(routing_due_at=now)
 
 
-def route_due(*, now: datetime, limit: int = 500) -> int:
+def route_due(*, now: datetime, limit: int = 500, known: Mapping[int, Known] | None = None) -> int:
     """Route up to `limit` anomalies that wait; of how many this changed what was said before.
+
+    known: features that were just computed, by sensor; they need not be computed again.
 
     Safe to run many times at once: an anomaly is taken by one worker, and is due again after the
     lease if that one dies.
@@ -43,7 +45,7 @@ def route_due(*, now: datetime, limit: int = 500) -> int:
     changed = 0
     while limit > 0 and (taken := _take(min(limit, AT_ONCE), now=now)):
         limit -= len(taken)
-        changed += _route(taken, now=now)
+        changed += _route(taken, known or {}, now=now)
     return changed
 
 
@@ -56,14 +58,15 @@ def _take(most: int, *, now: datetime) -> list[int]:
     return taken
 
 
-def _route(taken: Sequence[int], *, now: datetime) -> int:
+def _route(taken: Sequence[int], known: Mapping[int, Known], *, now: datetime) -> int:
     """Readings that are committed while this looks make the anomaly due again, which is then not
     ours any more: what was seen without them is not recorded."""
     ours = Anomaly.objects.filter(pk__in=taken).select_related("sensor").order_by("pk")
     anomalies = list(ours)
+    found = scenes.scenes_of(anomalies, known)
     rulings = {
         anomaly.pk: (scene, _ruling(anomaly, scene))
-        for anomaly, scene in zip(anomalies, scenes.scenes_of(anomalies), strict=True)
+        for anomaly, scene in zip(anomalies, found, strict=True)
     }
     done, changed = _record(rulings, now=now, skip_locked=True)
     for left in rulings.keys() - done:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import numpy as np
 
 from anomalies import nature
 from anomalies.models import Anomaly
 from mlops import features
 from sensors import many
 from sensors.models import Sensor
-from sensors.series import Series, to_datetime, to_datetime64
+from sensors.series import FloatArray, Series, to_datetime, to_datetime64
 
 MOST_OTHERS = 24
 _TICK = timedelta(microseconds=1)
@@ -27,8 +29,35 @@ class Scene:
     until: datetime | None
 
 
-def scenes_of(anomalies: Sequence[Anomaly]) -> list[Scene]:
-    """The readings around each anomaly, of its sensor and of the others of its machine."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Features that a pass has computed: X, of the rows of `series` from `first` on."""
+
+    series: Series
+    first: int
+    X: FloatArray
+
+    def of(self, whole: Series, first: int) -> FloatArray | None:
+        """Those of the rows of `whole` from `first` on; None where a reading that they depend on is
+        not the same."""
+        begin = int(self.series.times.searchsorted(whole.times[0])) if len(whole) else 0
+        same = self.series[begin : begin + len(whole)]
+        is_whole = first >= features.CONTEXT_ROWS - 1 or begin == 0
+        if not is_whole or begin + first < self.first:
+            return None
+        if not np.array_equal(same.times, whole.times):
+            return None
+        if not np.array_equal(same.values, whole.values):
+            return None
+        at = begin - self.first
+        return self.X[at + first : at + len(whole)]
+
+
+def scenes_of(anomalies: Sequence[Anomaly], known: Mapping[int, Known]) -> list[Scene]:
+    """The readings around each anomaly, of its sensor and of the others of its machine.
+
+    known: by sensor.
+    """
     parts = _around(anomalies)
     machines = _machines(anomalies)
     asked = [
@@ -39,7 +68,7 @@ def scenes_of(anomalies: Sequence[Anomaly]) -> list[Scene]:
     ]
     spans = [(other.pk, since, until + _TICK) for other, since, until in asked]
     tracks = [
-        _track(other, series, since)
+        _track(other, series, int(series.times.searchsorted(to_datetime64(since))), known)
         for (other, since, _), series in zip(
             asked, many.leading(spans, rows=features.CONTEXT_ROWS), strict=True
         )
@@ -47,7 +76,10 @@ def scenes_of(anomalies: Sequence[Anomaly]) -> list[Scene]:
     scenes, at = [], 0
     for anomaly, part in zip(anomalies, parts, strict=True):
         count = len(_others(anomaly, machines))
-        scenes.append(_scene(anomaly, part, tuple(tracks[at : at + count])))
+        context = part.lead[: -nature.MARGIN_ROWS][-features.CONTEXT_ROWS :]
+        whole = Series.concatenate([context, part.near])
+        own = _track(anomaly.sensor, whole, len(context), known)
+        scenes.append(_scene(anomaly, part, own, tuple(tracks[at : at + count])))
         at += count
     return scenes
 
@@ -106,18 +138,14 @@ def _others(anomaly: Anomaly, machines: dict[int, list[Sensor]]) -> list[Sensor]
     return [other for other in machine if other.pk != anomaly.sensor_id][:MOST_OTHERS]
 
 
-def _track(sensor: Sensor, whole: Series, since: datetime) -> nature.Track:
-    first = int(whole.times.searchsorted(to_datetime64(since)))
-    return nature.Track(sensor.external_id, sensor.kind, whole.times, whole.values, first)
+def _track(sensor: Sensor, whole: Series, first: int, known: Mapping[int, Known]) -> nature.Track:
+    computed = known[sensor.pk].of(whole, first) if sensor.pk in known else None
+    return nature.Track(sensor.external_id, sensor.kind, whole.times, whole.values, first, computed)
 
 
-def _scene(anomaly: Anomaly, part: _Around, others: tuple[nature.Track, ...]) -> Scene:
-    context = part.lead[: -nature.MARGIN_ROWS][-features.CONTEXT_ROWS :]
-    whole = Series.concatenate([context, part.near])
-    sensor = anomaly.sensor
-    own = nature.Track(
-        sensor.external_id, sensor.kind, whole.times, whole.values, len(context)
-    )  # fmt: skip
+def _scene(
+    anomaly: Anomaly, part: _Around, own: nature.Track, others: tuple[nature.Track, ...]
+) -> Scene:
     tracks = (own, *others)
     is_whole = all(track.first >= features.CONTEXT_ROWS for track in tracks)
     return Scene(

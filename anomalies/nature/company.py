@@ -31,7 +31,7 @@ class Other:
 
     @classmethod
     def of(cls, track: Track) -> Other:
-        X = features.compute(track.times, track.values, track.first)
+        X = track.features()
         leaps = np.abs(X[:, _SPIKE]) >= _LEAP * features.NOTABLE["spike"]
         return cls(track, track.times[track.first :], loudness(X) >= 1.0, leaps)
 

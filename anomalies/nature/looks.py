@@ -20,13 +20,21 @@ _NOTABLE = np.array([features.NOTABLE[name] for name in features.FEATURES])
 @dataclass(frozen=True, slots=True)
 class Track:
     """A sensor's readings around an anomaly. The rows from `first` on are looked at, those before
-    are their context. times: datetime64[us]; values in the sensor's unit, both of shape (n,)."""
+    are their context. times: datetime64[us]; values in the sensor's unit, both of shape (n,).
+    known: features of the rows from `first` on, where somebody has computed them."""
 
     name: str
     kind: str
     times: TimeArray
     values: FloatArray
     first: int
+    known: FloatArray | None = None
+
+    def features(self) -> FloatArray:
+        """Of the rows that are looked at: shape (n - first, d)."""
+        if self.known is not None:
+            return self.known
+        return features.compute(self.times, self.values, self.first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Look:
         rows = rows[rows >= own.first]
         if not len(rows) or rows[-1] < features.MIN_ROWS:
             return None
-        X = features.compute(own.times, own.values, own.first)
+        X = own.features()
         before = own.values[: own.first]
         noise = twins.noise_of(before if len(before) > features.MIN_ROWS else own.values)
         intervals = np.diff(own.times).astype("timedelta64[us]").astype(np.int64)

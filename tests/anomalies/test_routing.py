@@ -131,7 +131,7 @@ def test_readings_of_another_machine_or_long_after_touch_nothing():
 def test_the_router_that_dies_leaves_it_to_the_next_after_its_lease(monkeypatch):
     make_anomaly(routing_due_at=NOW)
     with monkeypatch.context() as patch:
-        patch.setattr(scenes, "scenes_of", lambda _: 1 / 0)
+        patch.setattr(scenes, "scenes_of", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             routing.route_due(now=NOW)
     routing.route_due(now=NOW)
