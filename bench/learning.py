@@ -60,12 +60,17 @@ class Run:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", default="1-3", help="e.g. 1-3 or 101,102")
+    parser.add_argument(
+        "--missed", action="store_true", help="print why faults that were detected are not told of"
+    )
     parser.add_argument("--out", type=Path, help="JSON with everything that is printed")
     options = parser.parse_args()
     pairs = {}
     with own_place():
         for seed in _seeds(options.seeds):
-            pairs[seed] = [_told(seed, with_verdicts=said) for said in (False, True)]
+            pairs[seed] = [
+                _told(seed, with_verdicts=said, explain=options.missed) for said in (False, True)
+            ]
             _print(seed, *pairs[seed])
     _print_total(list(pairs.values()))
     if options.out:
@@ -73,8 +78,10 @@ def main() -> None:
         options.out.write_text(json.dumps(told, indent=1))
 
 
-def _told(seed: int, *, with_verdicts: bool) -> Run:
+def _told(seed: int, *, with_verdicts: bool, explain: bool) -> Run:
     run = _run(seed, with_verdicts=with_verdicts)
+    if explain:
+        _explain(plant(seed))
     print(
         f"seed {seed} {'with' if with_verdicts else 'without'} verdicts: {_line(run)}", flush=True
     )
@@ -209,6 +216,23 @@ def _result(tracks: Sequence[Track], with_verdicts: bool, seconds: float) -> Run
         calibrations=Calibration.objects.in_force().count(),
         seconds=round(seconds, 1),
     )
+
+
+def _explain(tracks: Sequence[Track]) -> None:
+    """The judgements of labelled faults that stand in no episode."""
+    from anomalies.models import Anomaly
+
+    labels = {track.name: track for track in tracks}
+    rows = Anomaly.objects.standing().filter(end__gte=_time(HALF_AT), episode__isnull=True)
+    for anomaly in rows.select_related("sensor").order_by("start"):
+        track = labels[anomaly.sensor.external_id]
+        fault = _fault(anomaly, track.faults)
+        if fault is not None:
+            judged = anomaly.validations.all()[0]
+            terms = ", ".join(f"{t['name']} {t['value']:+.2f}" for t in judged.terms)
+            place = track.nuisance or "nothing"
+            print(f"  {fault.sort} next to {place}, score {anomaly.score:.2f}, "
+                  f"{anomaly.decision}: {terms}", flush=True)  # fmt: skip
 
 
 def _by_sort(judged: Sequence[Label], found: set[Label]) -> dict[str, int]:
