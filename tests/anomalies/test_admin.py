@@ -441,7 +441,7 @@ def test_a_rule_is_not_saved_before_it_was_shown_what_it_would_have_changed() ->
     shown = client.post(address, form).content.decode()
     assert not ValidationRule.objects.exists()
     assert "Of 1 anomalies of the last 14 days, 1 would have been published otherwise" in shown
-    assert "1 of them are confirmed faults" in shown
+    assert "1 of them is a confirmed fault" in shown
     assert reverse("admin:anomalies_anomaly_change", args=[anomaly.pk]) in shown
     anomaly.refresh_from_db()
     assert anomaly.decision == "credible_anomaly"

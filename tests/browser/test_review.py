@@ -11,9 +11,11 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
+from django.utils import timezone
 from pytest_django.live_server_helper import LiveServer
 
-from anomalies.models import Anomaly, EpisodeEvent, Review
+from anomalies.models import Anomaly, Calibration, EpisodeEvent, Review, ValidationRule
+from sensors.models import Sensor
 from tests.browser import factory
 from tests.factories import make_person
 
@@ -132,6 +134,50 @@ def test_the_other_pages_hold_together(at_work: Page, screenshots: Path) -> None
     for width in (1440, 1100, 420):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width + 1
+
+
+def test_a_rule_shows_what_it_would_have_changed_before_it_is_saved(
+    at_work: Page, screenshots: Path
+) -> None:
+    page = at_work
+    page.goto(address(page, "/admin/anomalies/validationrule/add/"))
+    page.fill("#id_name", "nothing is wrong")
+    page.fill("#id_conditions", '[{"field": "score", "op": "<", "value": 0.9}]')
+    page.select_option("#id_forced_decision", "false_positive_suspected")
+    page.click("input[name=_save]")
+    page.wait_for_selector("form.rehearsal")
+    assert not ValidationRule.objects.exists()
+    assert page.locator("form.rehearsal tbody tr").count() > 0
+    page.screenshot(path=screenshots / "rule-rehearsal.png", full_page=True)
+    page.set_viewport_size({"width": 420, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 421
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.select_option("select[name=_days]", "30")
+    page.get_by_role("button", name="Look again").click()
+    page.wait_for_selector("text=of the last 30 days")
+    page.get_by_role("button", name="Save the rule").click()
+    page.wait_for_selector(".messagelist .success")
+    assert ValidationRule.objects.get().name == "nothing is wrong"
+
+
+def test_calibrations_say_how_often_people_agree(at_work: Page, screenshots: Path) -> None:
+    page = at_work
+    sensor = Sensor.objects.earliest("pk")
+    tried = {"refuted": 9, "confirmed": 4, "spared": 2, "missed": []}
+    Calibration.objects.create(
+        site=sensor.site, kind=sensor.kind, sensor=sensor, false_positive_threshold=0.55,
+        credible_threshold=0.7, before={"false_positive": 0.4, "credible": 0.7},
+        report={"made_from": 30, "before": tried, "after": {**tried, "spared": 8}},
+        newest_verdict_at=timezone.now(), made_at=timezone.now(),
+    )  # fmt: skip
+    page.goto(address(page, "/admin/anomalies/calibration/"))
+    assert "verdicts people agreed with the validation agent" in page.inner_text("#content")
+    page.screenshot(path=screenshots / "calibrations.png", full_page=True)
+    page.check(".action-select")
+    page.select_option("select[name=action]", "revert")
+    page.click("button[name=index]")
+    page.wait_for_selector(".messagelist .success")
+    assert Calibration.objects.get().reverted_by is not None
 
 
 def test_the_pages_follow_a_dark_theme(at_work: Page, screenshots: Path) -> None:
