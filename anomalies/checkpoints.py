@@ -82,6 +82,10 @@ def _unfolded(asked: Asked, start: Checkpoint, *, blamed: bool) -> Unfolded:
     def fold(start: Checkpoint, piece: Series) -> Folded:
         return _fold(asked.sensor_id, start, piece) if blamed else folding.fold(start, piece)
 
+    if _reaches(start, asked.series, asked.first):
+        found = fold(start, folding.after(asked.series, start.time))
+        judged = folding.tail(found.judged, -len(asked.series[asked.first :]))
+        return Unfolded(judged, found.end.rows, found.checkpoints)
     passed: list[Checkpoint] = []
     folded = 0
     for piece in _up_to(asked.sensor_id, start, asked.series, asked.first):
@@ -132,14 +136,10 @@ def newest(asked: Sequence[tuple[int, datetime]]) -> list[Checkpoint]:
 
 def _up_to(sensor_id: int, start: Checkpoint, series: Series, first: int) -> Iterator[Series]:
     """The readings between a state and the first row to judge, in pieces."""
-    lead, begin = series[:first], to_datetime(series.times[first])
-    # A context that is shorter than features look back begins with the sensor's first reading.
-    is_whole = first < features.CONTEXT_ROWS - 1
-    if is_whole or (start.rows and start.time >= lead.times[0]):
-        if len(piece := folding.after(lead, start.time)):
-            yield piece
+    if _reaches(start, series, first):
+        yield folding.after(series[:first], start.time)
         return
-    time = to_datetime(start.time)
+    time, begin = to_datetime(start.time), to_datetime(series.times[first])
     while True:
         piece = Reading.objects.after(sensor_id, time, PIECE_ROWS, before=begin)
         if len(piece):
@@ -147,6 +147,13 @@ def _up_to(sensor_id: int, start: Checkpoint, series: Series, first: int) -> Ite
             time = to_datetime(piece.times[-1])
         if len(piece) < PIECE_ROWS:
             return
+
+
+def _reaches(start: Checkpoint, series: Series, first: int) -> bool:
+    """Whether all readings after a state, up to the first row to judge, are in the series."""
+    # A context that is shorter than features look back begins with the sensor's first reading.
+    is_whole = first < features.CONTEXT_ROWS - 1
+    return is_whole or bool(start.rows and start.time >= series.times[0])
 
 
 @dataclass(frozen=True, slots=True)

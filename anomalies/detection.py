@@ -29,6 +29,7 @@ from anomalies import (
 )
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.findings import CORE, Recomputed, fingerprint
+from anomalies.leases import Notes
 from anomalies.ledger import Change
 from anomalies.models import Anomaly, Rung
 from anomalies.recording import Work
@@ -104,7 +105,7 @@ def _works(claim: leases.Claim, policy: DetectionPolicy) -> tuple[list[Work], li
     return works, list(claim.notes.keys() - {work.sensor_id for work in works})
 
 
-def _noted(sensor: Sensor, notes: Sequence[ScoringNote], *, champion: bool) -> Noted:
+def _noted(sensor: Sensor, notes: Sequence[Notes], *, champion: bool) -> Noted:
     return Noted(
         sensor,
         since=min(note.since for note in notes),
@@ -114,7 +115,7 @@ def _noted(sensor: Sensor, notes: Sequence[ScoringNote], *, champion: bool) -> N
     )
 
 
-def _asked(region: Region, notes: Sequence[ScoringNote]) -> checkpoints.Asked:
+def _asked(region: Region, notes: Sequence[Notes]) -> checkpoints.Asked:
     stretch = region.stretch
     dirty = recording.new_since(notes) or region.since
     return checkpoints.Asked(region.sensor.pk, stretch.series, stretch.first, dirty)

@@ -7,23 +7,28 @@ whose scoring keeps failing is claimed alone, so that it cannot take others down
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 from django.db import connection, transaction
 from django.db.models import F
 
 from anomalies.models import DetectionLease
-from sensors.models import ScoringNote
+from sensors import statements
+from sensors.statements import Array
 
 ALONE_AFTER_ATTEMPTS = 2
 
 # One row a sensor, made when it is first noted; ON CONFLICT because two drains may meet.
 _MAKE_LEASES = """
 INSERT INTO anomalies_detectionlease (sensor_id, attempts, rung, rung_reason)
-SELECT DISTINCT sensor_id, 0, '', '' FROM sensors_scoringnote WHERE NOT held
-ORDER BY sensor_id
+SELECT sensor.id, 0, '', '' FROM sensors_sensor sensor
+WHERE NOT EXISTS (SELECT FROM anomalies_detectionlease lease WHERE lease.sensor_id = sensor.id)
+  AND EXISTS (SELECT FROM sensors_scoringnote note
+              WHERE note.sensor_id = sensor.id AND NOT note.held)
+ORDER BY sensor.id
 ON CONFLICT (sensor_id) DO NOTHING
 """
 
@@ -38,6 +43,15 @@ ORDER BY lease.attempts, lease.scored_at NULLS FIRST, lease.sensor_id
 LIMIT %(limit)s
 FOR UPDATE OF lease SKIP LOCKED
 """
+# A reading that comes alone has a note of its own: there may be thousands of a sensor.
+_NOTED = """
+SELECT sensor_id, reason, min(since), max(until), array_agg(id)
+FROM sensors_scoringnote
+WHERE sensor_id = ANY(%s) AND NOT held
+GROUP BY sensor_id, reason
+ORDER BY min(id)
+"""
+_DONE = "DELETE FROM sensors_scoringnote WHERE id = ANY(%s)"
 
 # What a pass does not know stays as it was. greatest() leaves out what is null.
 _RELEASE = """
@@ -53,11 +67,23 @@ WHERE lease.sensor_id = released.sensor_id
 
 
 @dataclass(frozen=True, slots=True)
+class Notes:
+    """The notes of a sensor that were left for one reason: readings from `since` to `until` are to
+    be scored. ids: keys of the rows."""
+
+    reason: str
+    since: datetime
+    until: datetime
+    ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
-    """Sensors leased under one token, with the notes that were there when they were claimed."""
+    """Sensors leased under one token, with the notes that were there when they were claimed, those
+    that were left first before the others."""
 
     token: uuid.UUID
-    notes: dict[int, list[ScoringNote]]
+    notes: dict[int, list[Notes]]
 
     def __bool__(self) -> bool:
         return bool(self.notes)
@@ -74,11 +100,18 @@ def claim(*, now: datetime, limit: int, lease: timedelta) -> Claim:
         DetectionLease.objects.filter(sensor_id__in=sensors).update(
             token=token, leased_until=now + lease, attempts=F("attempts") + 1
         )
-        notes = ScoringNote.objects.open().filter(sensor_id__in=sensors).order_by("id")
-        grouped: dict[int, list[ScoringNote]] = {sensor: [] for sensor in sensors}
-        for note in notes:
-            grouped[note.sensor_id].append(note)
+        grouped: dict[int, list[Notes]] = {sensor: [] for sensor in sensors}
+        for sensor, reason, since, until, ids in statements.run(
+            _NOTED, [Array("int8", np.array(sensors, np.int64))]
+        ):
+            grouped[sensor].append(Notes(reason, since, until, tuple(ids)))
     return Claim(token, grouped)
+
+
+def done(notes: Iterable[Notes]) -> None:
+    """Delete exactly these. Call it in the transaction that stores what they led to."""
+    ids = [pk for one in notes for pk in one.ids]
+    statements.run(_DONE, [Array("int8", np.array(ids, np.int64))])
 
 
 def _one_alone_if_it_keeps_failing(rows: Sequence[tuple[int, int]]) -> list[int]:

@@ -17,7 +17,7 @@ from anomalies import checkpoints, leases, ledger
 from anomalies.checkpoints import Passed, Unfolded
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.findings import drafts_of
-from anomalies.leases import Claim, Release
+from anomalies.leases import Claim, Notes, Release
 from anomalies.ledger import Change, Plan
 from anomalies.regions import Region
 from anomalies.scoring import RUNGS, Scored
@@ -41,7 +41,7 @@ RELEARNT = frozenset({ScoringNote.Reason.INGEST, ScoringNote.Reason.VERDICT})
 class Work:
     """A claimed sensor with its notes, its region and the model that is to judge it."""
 
-    notes: list[ScoringNote]
+    notes: list[Notes]
     region: Region
     served: Champion | NoChampion
     unfolded: Unfolded
@@ -65,7 +65,7 @@ class _Found:
     plan: Plan
 
 
-def new_since(notes: Sequence[ScoringNote]) -> datetime | None:
+def new_since(notes: Sequence[Notes]) -> datetime | None:
     """Event time of the first reading that was never scored or learnt from as it is to be; None
     when all were."""
     new = [note.since for note in notes if note.reason in RELEARNT]
@@ -96,7 +96,7 @@ def _store(found: Sequence[_Found], claim: Claim, *, now: datetime) -> Change:
     change = ledger.carry_out([one.plan for one in ours], now=now)
     checkpoints.replace([work.passed for work in works])
     _note_what_is_left(works)
-    _delete(works)
+    leases.done(note for work in works for note in work.notes)
     leases.release([_released(one) for one in ours], now=now)
     return change
 
@@ -124,8 +124,7 @@ def come_nearer(works: Sequence[Work], claim: Claim, *, now: datetime) -> None:
 def close(sensor_ids: Sequence[int], claim: Claim, *, now: datetime) -> None:
     """Notes that point at no readings, or at a retired sensor, are done."""
     held = leases.hold(sensor_ids, claim.token)
-    notes = [note.pk for sensor_id in held for note in claim.notes[sensor_id]]
-    ScoringNote.objects.filter(pk__in=notes).delete()
+    leases.done(note for sensor_id in held for note in claim.notes[sensor_id])
     leases.release([Release(sensor_id) for sensor_id in held], now=now)
 
 
@@ -150,11 +149,7 @@ def _note_what_is_left(works: Sequence[Work]) -> None:
     )
 
 
-def _delete(works: Sequence[Work]) -> None:
-    ScoringNote.objects.filter(pk__in=[note.pk for work in works for note in work.notes]).delete()
-
-
-def _reason(notes: Sequence[ScoringNote]) -> str:
+def _reason(notes: Sequence[Notes]) -> str:
     """What a change because of these notes is put down to: the most particular of their reasons."""
     noted = {note.reason for note in notes}
     return [text for reason, text in REASONS.items() if reason in noted][-1]

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from anomalies import ledger, nature, scenes
+from anomalies.leases import Notes
 from anomalies.models import Anomaly
 from anomalies.scenes import Known, Scene
-from sensors.models import ScoringNote
 from sensors.series import to_datetime64
 
 LEASE = timedelta(minutes=5)
@@ -23,7 +23,7 @@ AT_ONCE = 64
 REASON = "other readings around it"
 
 
-def note(noted: Mapping[int, Sequence[ScoringNote]], *, now: datetime) -> None:
+def note(noted: Mapping[int, Sequence[Notes]], *, now: datetime) -> None:
     """Make due what readings in the noted ranges may put down to another cause.
 
     To be called while the notes are still there: who dies in between leaves them to the next. One

@@ -14,13 +14,14 @@ from django.db import connection, transaction
 
 from anomalies import gaps, ledger, outages, silence
 from anomalies.gaps import Seen
+from anomalies.leases import Notes
 from anomalies.ledger import Change
 from anomalies.models import Anomaly, SilenceWatch
 from anomalies.outages import Outages
 from anomalies.scoring import SEVERITY_STEPS, severity
 from anomalies.silence import SilencePolicy
 from sensors import rhythms
-from sensors.models import ScoringNote, Sensor
+from sensors.models import Sensor
 
 # A sweep comes every 30 s. After a longer break sensors get their patience once more.
 BREAK = timedelta(minutes=5)
@@ -175,7 +176,7 @@ def _end(row: Anomaly, *, now: datetime) -> Change:
     return Change(changed=ledger.update(row, draft, grows=True, reason="", now=now))
 
 
-def settle(noted: dict[int, list[ScoringNote]], *, now: datetime) -> Change:
+def settle(noted: dict[int, list[Notes]], *, now: datetime) -> Change:
     """Make the silences of noted sensors follow from their readings, the new ones included.
 
     Safe to repeat, and while others do the same: each silence is locked, and readings are read

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from anomalies import checkpoints, detection, folding, recording
+from anomalies import checkpoints, detection, folding, leases
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly, AnomalyRevision, DetectionCheckpoint
 from sensors.generator import DEFAULT_PLAN, labelled_stream
@@ -139,7 +139,7 @@ def test_a_worker_that_dies_before_it_commits_leaves_the_states_as_they_were(
     store(sensor, np.arange(1000, len(readings())))
     before = states(sensor)
     with monkeypatch.context() as patch:
-        patch.setattr(recording, "_delete", _die)
+        patch.setattr(leases, "done", _die)
         with pytest.raises(ZeroDivisionError):
             detection.drain(now=NOW, policy=POLICY)
     assert states(sensor) == before

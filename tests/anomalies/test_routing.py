@@ -10,6 +10,7 @@ from django.test import Client
 
 from anomalies import detection, routing, scenes
 from anomalies.detection_policy import DetectionPolicy
+from anomalies.leases import Notes
 from anomalies.models import Anomaly, AnomalyRevision
 from sensors.models import IngestKey, Reading, ScoringNote, Sensor
 from tests.factories import make_anomaly, make_asset, make_key, make_sensor
@@ -121,8 +122,8 @@ def test_readings_of_another_machine_or_long_after_touch_nothing():
     stranger = make_sensor(site=one.site)
     drain_all()
     routed = Anomaly.objects.get(sensor=one).routed_at
-    far = ScoringNote(sensor=other, since=NOW, until=NOW + STEP)
-    near = ScoringNote(sensor=stranger, since=FIRST, until=NOW)
+    far = Notes("ingest", NOW, NOW + STEP)
+    near = Notes("ingest", FIRST, NOW)
     routing.note({other.pk: [far], stranger.pk: [near]}, now=NOW)
     assert not Anomaly.objects.awaiting_routing().exists()
     assert Anomaly.objects.get(sensor=one).routed_at == routed
