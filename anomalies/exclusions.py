@@ -14,7 +14,7 @@ from datetime import datetime
 
 import numpy as np
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from numpy.typing import NDArray
 
 from anomalies.models import Anomaly, FaultPeriod, Verdict
@@ -91,10 +91,12 @@ def settle(anomaly: Anomaly, *, now: datetime) -> None:
 
 @transaction.atomic
 def renew(*, now: datetime, sensors: Collection[int] | None = None) -> int:
-    """Let the periods of confirmed faults that went on reach as far as those; how many did."""
-    grown = Anomaly.objects.standing().filter(
-        verdict=Verdict.CONFIRMED, fault_period__until__lt=F("end")
-    )
+    """Let the periods of confirmed faults that went on reach as far as those; how many did.
+
+    Those that were confirmed before periods were written down get theirs.
+    """
+    is_short = Q(fault_period__until__lt=F("end")) | Q(fault_period__isnull=True, readings__gt=0)
+    grown = Anomaly.objects.standing().filter(is_short, verdict=Verdict.CONFIRMED)
     if sensors is not None:
         grown = grown.filter(sensor__in=sensors)
     rows = list(grown.select_for_update(of=("self",)).order_by("pk"))
