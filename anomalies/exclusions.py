@@ -64,6 +64,15 @@ def known_of(sensor_ids: Collection[int]) -> set[int]:
     return set(rows.order_by().values_list("sensor", flat=True).distinct())
 
 
+def of_sensors(sensor_ids: Collection[int]) -> dict[int, list[tuple[datetime, datetime]]]:
+    """All periods of these sensors, by sensor id; both ends are included."""
+    found: dict[int, list[tuple[datetime, datetime]]] = {}
+    rows = FaultPeriod.objects.filter(sensor__in=sensor_ids).order_by("since", "until")
+    for sensor_id, since, until in rows.values_list("sensor", "since", "until"):
+        found.setdefault(sensor_id, []).append((since, until))
+    return found
+
+
 def left_out(sensor_id: int, times: TimeArray) -> NDArray[np.bool_] | None:
     """Which of a sensor's readings, at ascending times of shape (n,), are of a confirmed fault;
     None when none is."""

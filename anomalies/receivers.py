@@ -1,11 +1,13 @@
-"""The signals that run against the import order; their receivers only enqueue."""
+"""The signals that run against the import order; their receivers enqueue, or answer."""
 
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from django.dispatch import receiver
 
-from anomalies import tasks
-from mlops.signals import champion_changed
+from anomalies import exclusions, tasks
+from mlops.signals import champion_changed, faults_known
 from sensors.signals import readings_ingested
 
 
@@ -18,3 +20,11 @@ def wake_detection(**_: Any) -> None:
 def wake_sweep(**_: Any) -> None:
     """What waits for a champion may have got it."""
     tasks.wake_sweep()
+
+
+@receiver(faults_known)
+def confirmed_faults(
+    sensor_ids: Collection[int], **_: Any
+) -> dict[int, list[tuple[datetime, datetime]]]:
+    """What people confirmed."""
+    return exclusions.of_sensors(sensor_ids)

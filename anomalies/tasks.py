@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime
 from functools import cache
 from random import Random
 
@@ -19,7 +18,7 @@ from django.utils import timezone
 from redis.exceptions import RedisError
 from rq import Queue
 
-from anomalies.models import Anomaly, Verdict
+from anomalies.models import Anomaly
 from sensors import conflicts, ledger, quarantine, retention
 from sensors.models import ScoringNote
 from sensors.mqtt import arrivals
@@ -139,14 +138,10 @@ def run_notification() -> None:
 
 
 def look_for_drift() -> None:
-    """Find sensors that read otherwise than they used to; what people confirmed is no drift."""
+    """Find sensors that read otherwise than they used to."""
     from mlops import drifts
 
-    spans: dict[int, list[tuple[datetime, datetime]]] = {}
-    confirmed = Anomaly.objects.standing().of_readings().filter(verdict=Verdict.CONFIRMED)
-    for sensor_id, start, end in confirmed.values_list("sensor", "start", "end"):
-        spans.setdefault(sensor_id, []).append((start, end))
-    found = drifts.look(now=timezone.now(), leave_out=spans)
+    found = drifts.look(now=timezone.now())
     if found:
         logger.info("%d sensors drift", len(found))
 
@@ -161,6 +156,14 @@ def recalibrate() -> None:
         wake_detection()
     for row in recalibration.run(now=now):
         logger.info("calibrated: %s, %s to %s", row, row.before, row.false_positive_threshold)
+
+
+def retrain() -> None:
+    """Train again the models whose sensors drifted, or that grew old."""
+    from mlops import retraining
+
+    for done in retraining.run_due(clock=timezone.now, policy=retraining.policy()):
+        logger.info("%s", done)
 
 
 def housekeeping() -> None:

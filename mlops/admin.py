@@ -1,16 +1,21 @@
-"""Which model versions may be loaded, and which one is champion. Read only: `manage.py models`."""
+"""Which model versions may be loaded, and which one is champion; a click rolls back."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import F, OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
 
-from mlops.models import Drift, ModelApproval, Promotion
+from mlops.models import Drift, ModelApproval, Promotion, Retraining
 from sensors.admin import cells
 from sensors.admin.tenancy import SiteScopedAdmin
 from sensors.models import Sensor
@@ -76,8 +81,10 @@ class ModelApprovalAdmin(ReadOnlyAdmin):
 
 @admin.register(Promotion)
 class PromotionAdmin(ReadOnlyAdmin):
-    list_display = ("promoted_at", "name", "step", "champion", "person", "reason")
-    list_filter = ("name",)
+    list_display = (
+        *("promoted_at", "name", "step", "champion", "gate_passed", "person", "reason", "gate"),
+    )
+    list_filter = ("forced", "name")
     list_select_related = ("person",)
     date_hierarchy = "promoted_at"
     search_fields = ("name", "reason")
@@ -94,7 +101,47 @@ class PromotionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="mark")
     def champion(self, promotion: Any) -> SafeString | str:
-        return champion_badge() if promotion.in_force == promotion.pk else ""
+        if promotion.in_force != promotion.pk:
+            return ""
+        if promotion.previous_version is None:
+            return champion_badge()
+        # The list is one form, and has the token.
+        button = (
+            '<button class="button" formmethod="post" formaction="{}">Roll back to v{}</button>'
+        )
+        address = reverse("admin:mlops_promotion_roll_back", args=[promotion.name])
+        return champion_badge() + format_html(" " + button, address, promotion.previous_version)
+
+    @admin.display(description="passed the gate", boolean=True)
+    def gate_passed(self, promotion: Promotion) -> bool:
+        return not promotion.forced
+
+    def get_urls(self) -> list[Any]:
+        own = path(
+            "<str:name>/roll-back",
+            self.admin_site.admin_view(require_POST(self.roll_back)),
+            name="mlops_promotion_roll_back",
+        )
+        return [own, *super().get_urls()]
+
+    def roll_back(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Models judge the sensors of all sites, so only superusers change who is champion."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        from mlops import promotion, registry, serving  # the scientific libraries
+        from mlops.approval import Refused
+
+        try:
+            made = promotion.roll_back(
+                name, person=request.user, reason="rolled back in the admin", now=timezone.now()
+            )
+        except (promotion.NothingToRollBackTo, Refused, serving.Unavailable) as error:
+            messages.error(request, str(error))
+        except (registry.RegistryAway, registry.NotRegistered) as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"{made.name} v{made.version} is champion again.")
+        return redirect("admin:mlops_promotion_changelist")
 
 
 @admin.register(Drift)
@@ -117,3 +164,24 @@ class DriftAdmin(SiteScopedAdmin):
     @admin.display(description="shift", ordering="shift")
     def shifted(self, drift: Drift) -> str:
         return quantity(drift.shift, drift.sensor.unit)
+
+
+STATE_BADGES = {
+    Retraining.State.RUNNING: "badge-note",
+    Retraining.State.CHALLENGER: "badge-dim",
+    Retraining.State.CHAMPION: "badge-good",
+    Retraining.State.FAILED: "badge-bad",
+}
+
+
+@admin.register(Retraining)
+class RetrainingAdmin(ReadOnlyAdmin):
+    list_display = ("began_at", "name", "version", "came_to", "reason", "outcome", "ended_at")
+    list_filter = ("state", "kind")
+    search_fields = ("name", "reason", "outcome")
+    date_hierarchy = "began_at"
+
+    @admin.display(description="came to", ordering="state")
+    def came_to(self, row: Retraining) -> SafeString:
+        state = Retraining.State(row.state)
+        return cells.badge(str(state.label).lower(), STATE_BADGES[state])

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from mlops.catalogue import catalogue
+from mlops.drift_api import DriftList
 from mlops.forecast_api import SensorForecast
 from mlops.serving import SENSOR_PREFIX, model_for_sensor
 from sensors.models import IngestKey, Sensor
@@ -71,6 +72,7 @@ def _own_models_of_others(request: Request) -> set[str]:
 
 
 urlpatterns = [
+    path("drifts", DriftList.as_view(), name="drifts"),
     path("models", ModelList.as_view(), name="models"),
     path("sensors/<int:pk>/forecast", SensorForecast.as_view(), name="sensor-forecast"),
 ]

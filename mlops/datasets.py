@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from mlops import features
 from mlops.detectors.base import ALARM_LEVEL
 from mlops.detectors.statistical import Statistical
+from mlops.signals import faults_known
 from sensors.generator import RANGES, grid, normal
 from sensors.models import Reading, Sensor
 from sensors.series import FloatArray, Series, to_datetime64
@@ -25,6 +27,7 @@ FIT, CALIBRATE = 0.5, 0.25  # of a sensor's settled rows, oldest first; the rest
 SYNTHETIC = "synthetic"
 
 Ranges = Sequence[tuple[datetime, datetime]]
+Known = Mapping[int, Ranges]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +96,24 @@ def kinds() -> list[str]:
     return sorted(set(found))
 
 
-def of_kind(
-    kind: str, *, until: datetime, leave_out: Mapping[int, Ranges] | None = None
-) -> Dataset:
+def of_kind(kind: str, *, until: datetime) -> Dataset:
     """The readings before `until` of all scored sensors of a kind.
 
-    leave_out: by sensor id, spans of time (both ends included) that are not to be learnt from,
-    such as those of confirmed anomalies. They still are part of the past of what follows.
+    Known faults are not learnt from; they still are part of the past of what follows.
     """
-    sensors = Sensor.objects.scored().filter(kind=kind).order_by("pk")
-    found = (history_of(sensor, until, (leave_out or {}).get(sensor.pk, ())) for sensor in sensors)
+    sensors = list(Sensor.objects.scored().filter(kind=kind).order_by("pk"))
+    faults = known_faults([sensor.pk for sensor in sensors])
+    found = (history_of(sensor, until, faults.get(sensor.pk, ())) for sensor in sensors)
     return Dataset(kind, tuple(each for each in found if len(each.series) > SETTLED_ROWS))
+
+
+def known_faults(sensor_ids: Collection[int]) -> dict[int, list[tuple[datetime, datetime]]]:
+    """By sensor id, the spans of time (both ends included) that somebody knows to be faults."""
+    spans: dict[int, list[tuple[datetime, datetime]]] = {}
+    for _, known in faults_known.send(sender=Sensor, sensor_ids=sensor_ids):
+        for sensor_id, found in cast("Known", known).items():
+            spans.setdefault(sensor_id, []).extend(found)
+    return spans
 
 
 def generated(*, until: datetime, seed: int, fast: bool) -> list[Dataset]:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from mlops.forecasting.steps import Steps
 from sensors.series import FloatArray
 
 RECENT = 72  # steps
 FEWEST = 96  # measured steps of the past that is compared with
+FEWEST_STRETCHES = 4  # as long as the recent one
 BINS = 10
 LARGE_PSI = 0.25  # what is called a significant change: Siddiqi (2006), Credit Risk Scorecards
 # A recent part whose halves lie further apart than this share of its shift is still moving, and one
@@ -29,7 +31,7 @@ NO_CORRELATION = 0.05
 @dataclass(frozen=True, slots=True)
 class Compared:
     """shift: of the median, in the sensor's unit; psi: population stability index; p: of a
-    Kolmogorov-Smirnov test, two-sided; settled: the recent part agrees with itself."""
+    Kolmogorov-Smirnov and a t-test, two-sided; settled: the recent part agrees with itself."""
 
     shift: float
     psi: float
@@ -38,14 +40,21 @@ class Compared:
 
 
 def compare(steps: Steps, recent: int = RECENT) -> Compared | None:
-    """The last `recent` steps against all before; None where either was measured too little."""
-    off = _deviations(steps, recent)
-    older, newer = off[:-recent], off[-recent:]
+    """The last `recent` steps against what was before; None where either was measured too little.
+
+    A season is left out between the two, so that of the looks at a change, one a season, there is
+    one at which the past has nothing of the new state and the recent part nothing else.
+    """
+    past_ends = max(len(steps) - recent - steps.season, 0)
+    off = _deviations(steps, past_ends)
+    older, newer = off[:past_ends], off[-recent:]
     past, now = older[np.isfinite(older)], newer[np.isfinite(newer)]
     if len(past) < FEWEST or len(now) < recent // 2:
         return None
     shift = float(np.median(now) - np.median(past))
-    return Compared(shift, psi(past, now), _ks_p(past, now), _settled(past, now, shift))
+    # Two tests of one question: the smaller p counts twice (Bonferroni).
+    p = min(1.0, 2 * min(_ks_p(past, now), _moved_p(older, now)))
+    return Compared(shift, psi(past, now), p, _settled(past, now, shift))
 
 
 def psi(past: FloatArray, now: FloatArray) -> float:
@@ -79,13 +88,13 @@ def rejected(p: FloatArray, rate: float = 0.01) -> NDArray[np.bool_]:
     return found
 
 
-def _deviations(steps: Steps, recent: int) -> FloatArray:
+def _deviations(steps: Steps, past_ends: int) -> FloatArray:
     """From the past's median of the same place in the season; NaN where nothing was measured."""
     values = np.where(steps.known, steps.values, np.nan)
     place = np.arange(len(values)) % steps.season
     usual = np.full(steps.season, np.nan)
     for each in range(steps.season):
-        past = values[:-recent][place[: len(values) - recent] == each]
+        past = values[:past_ends][place[:past_ends] == each]
         past = past[np.isfinite(past)]
         if len(past):
             usual[each] = np.median(past)
@@ -106,6 +115,28 @@ def _ks_p(past: FloatArray, now: FloatArray) -> float:
     z = float(distance) * math.sqrt(n * m / (n + m))
     terms = np.arange(1, 101)
     return float(np.clip(2 * np.sum((-1.0) ** (terms - 1) * np.exp(-2 * (terms * z) ** 2)), 0, 1))
+
+
+def _moved_p(older: FloatArray, now: FloatArray) -> float:
+    """Of a t-test, two-sided: how far its median lies from those of stretches as long before it.
+
+    The other test knows ranks alone: where readings hang together for days, there are too few of
+    them to tell a large shift from chance.
+    """
+    stretches = len(older) // RECENT
+    if stretches < FEWEST_STRETCHES:
+        return 1.0
+    cut = older[len(older) - stretches * RECENT :].reshape(stretches, RECENT)
+    enough = np.isfinite(cut).sum(axis=1) >= RECENT // 2
+    medians = np.nanmedian(cut[enough], axis=1)
+    n = len(medians)
+    if n < FEWEST_STRETCHES:
+        return 1.0
+    spread = float(medians.std(ddof=1)) * math.sqrt(1 + 1 / n)
+    off = abs(float(np.median(now)) - float(medians.mean()))
+    if spread == 0:
+        return 1.0 if off == 0 else 0.0
+    return float(2 * student.sf(off / spread, n - 1))
 
 
 def _dependence(values: FloatArray) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from mlops import drift, forecasts
+from mlops.datasets import known_faults
 from mlops.drift import Compared
 from mlops.forecasting.policy import ForecastPolicy
 from mlops.forecasting.steps import without
@@ -17,16 +17,15 @@ from sensors.series import to_datetime64
 
 # A sensor that drifted is not said to drift again before its new state is most of its past.
 COOL_DOWN = timedelta(days=14)
-Spans = list[tuple[datetime, datetime]]
 
 
-def look(*, now: datetime, leave_out: Mapping[int, Spans] | None = None) -> list[Drift]:
+def look(*, now: datetime) -> list[Drift]:
     """Compare every sensor heard lately with its own past, and store those that drift.
 
-    leave_out: by sensor id, spans that are known to be faults; they are compared with nothing. Many
-    are tested at once, so what is significant is decided together.
+    Known faults are compared with nothing. Many are tested at once, so what is significant is
+    decided together.
     """
-    found = _compared(now, leave_out or {})
+    found = _compared(now)
     significant = drift.rejected(np.array([each.p for _, _, each in found]))
     rows = [
         Drift(
@@ -43,20 +42,22 @@ def look(*, now: datetime, leave_out: Mapping[int, Spans] | None = None) -> list
     return Drift.objects.bulk_create(rows)
 
 
-def _compared(
-    now: datetime, leave_out: Mapping[int, Spans]
-) -> list[tuple[Sensor, datetime, Compared]]:
+def _compared(now: datetime) -> list[tuple[Sensor, datetime, Compared]]:
     policy, found = ForecastPolicy(), []
     known = Drift.objects.filter(found_at__gt=now - COOL_DOWN).values("sensor")
     heard = Sensor.objects.scored().filter(profile__last_time__gte=now - forecasts.STALE)
-    for sensor in heard.exclude(pk__in=known).select_related("site", "profile").order_by("pk"):
+    sensors = list(heard.exclude(pk__in=known).select_related("site", "profile").order_by("pk"))
+    faults = known_faults([sensor.pk for sensor in sensors])
+    for sensor in sensors:
         as_of = forecasts.newest_step(sensor)
         if as_of is None:
             continue
-        spans = leave_out.get(sensor.pk, [])
         steps = forecasts.past_of(sensor, as_of, policy)
-        known_faults = [(to_datetime64(start), to_datetime64(end)) for start, end in spans]
-        compared = drift.compare(without(steps, known_faults) if spans else steps)
+        if spans := faults.get(sensor.pk):
+            steps = without(
+                steps, [(to_datetime64(start), to_datetime64(end)) for start, end in spans]
+            )
+        compared = drift.compare(steps)
         if compared is not None:
             found.append((sensor, as_of, compared))
     return found

@@ -62,6 +62,10 @@ class Promotion(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True
     )
     reason = models.CharField(max_length=500, blank=True)
+    gate = models.TextField(
+        blank=True, default="", help_text="What the gate said, if it was asked."
+    )
+    forced = models.BooleanField(default=False, help_text="Promoted although the gate refused.")
     promoted_at = models.DateTimeField()
 
     class Meta:
@@ -115,7 +119,7 @@ class Drift(models.Model):
     found_at = models.DateTimeField()
     shift = models.FloatField(help_text="Of the median, in the sensor's unit.")
     psi = models.FloatField("PSI", help_text="Population stability index; large above 0.25.")
-    p = models.FloatField("p", help_text="Kolmogorov-Smirnov, two-sided, before correction.")
+    p = models.FloatField("p", help_text="Of both tests, before correction for many sensors.")
 
     objects = DriftQuerySet.as_manager()
 
@@ -128,3 +132,41 @@ class Drift(models.Model):
 
     def __str__(self) -> str:
         return f"drift of sensor {self.sensor_id} by {self.shift:g}"
+
+
+class Retraining(models.Model):
+    """A kind's model that was trained again: why, and what became of what came out."""
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        CHALLENGER = "challenger", "Challenger"
+        CHAMPION = "champion", "Champion"
+        FAILED = "failed"
+
+    kind = models.CharField(max_length=20)
+    reason = models.CharField(max_length=300)
+    policy = models.JSONField()
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    name = models.CharField(max_length=200, help_text="Registered model name.")
+    version = models.PositiveIntegerField(null=True, blank=True)
+    outcome = models.TextField(blank=True, help_text="What the gate said, or what went wrong.")
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-began_at", "-id"]
+        constraints = [
+            # Two at once would take the workers from those who score.
+            models.UniqueConstraint(
+                fields=["state"],
+                condition=models.Q(state="running"),
+                name="one_retraining_at_a_time",
+            ),
+        ]
+        indexes = [
+            # The cool-down asks for the newest one of a kind.
+            models.Index(fields=["kind", "-began_at"], name="retraining_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} at {self.began_at:%Y-%m-%d %H:%M}: {self.state}"

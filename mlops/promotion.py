@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 
-from mlops import registry, serving
+from mlops import gate, registry, serving
 from mlops.models import Promotion
 from mlops.signals import champion_changed
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
+
+
+class NotBetter(Exception):
+    """The gate refuses the version; the message says why, `verdict` what it was compared by."""
+
+    def __init__(self, name: str, verdict: gate.Verdict) -> None:
+        super().__init__(f"{name} keeps its champion: {verdict.reason}")
+        self.verdict = verdict
 
 
 class NothingToRollBackTo(LookupError):
@@ -26,14 +34,23 @@ def promote(
     person: User | None = None,
     reason: str,
     now: datetime,
+    force: bool = False,
 ) -> Promotion:
-    """Make a version champion. Refused or Unavailable if detection could not load it."""
+    """Make a version champion that the gate lets through; NotBetter where it does not.
+
+    force: against the gate, which is kept with what it said. Refused or Unavailable if detection
+    could not load the version.
+    """
+    verdict = gate.judge(name, version, now=now)
+    if not verdict.passes and not force:
+        raise NotBetter(name, verdict)
     newest = _newest(name)
     if newest is not None and newest.version == version:
         previous = newest.previous_version
     else:
         previous = newest.version if newest else None
-    return _make_champion(name, version, previous, person=person, reason=reason, now=now)
+    made = Promotion(person=person, reason=reason, gate=verdict.reason, forced=not verdict.passes)
+    return _make_champion(made, name, version, previous, now=now)
 
 
 def roll_back(name: str, *, person: User | None = None, reason: str, now: datetime) -> Promotion:
@@ -42,9 +59,10 @@ def roll_back(name: str, *, person: User | None = None, reason: str, now: dateti
     if newest is None or newest.previous_version is None:
         raise NothingToRollBackTo(f"{name} has no champion before the one it has")
     target = newest.previous_version
-    made = Promotion.objects.filter(name=name, version=target, id__lt=newest.pk).first()
-    before = made.previous_version if made else None
-    return _make_champion(name, target, before, person=person, reason=reason, now=now)
+    earlier = Promotion.objects.filter(name=name, version=target, id__lt=newest.pk).first()
+    before = earlier.previous_version if earlier else None
+    made = Promotion(person=person, reason=reason)
+    return _make_champion(made, name, target, before, now=now)
 
 
 def _newest(name: str) -> Promotion | None:
@@ -52,24 +70,13 @@ def _newest(name: str) -> Promotion | None:
 
 
 def _make_champion(
-    name: str,
-    version: int,
-    previous: int | None,
-    *,
-    person: User | None,
-    reason: str,
-    now: datetime,
+    made: Promotion, name: str, version: int, previous: int | None, *, now: datetime
 ) -> Promotion:
     serving.load(name, version)
     registry.set_alias(name, registry.CHAMPION, version)
+    made.name, made.version, made.previous_version = name, version, previous
+    made.promoted_at = now
     with transaction.atomic():
-        made = Promotion.objects.create(
-            name=name,
-            version=version,
-            previous_version=previous,
-            person=person,
-            reason=reason,
-            promoted_at=now,
-        )
+        made.save()
         transaction.on_commit(lambda: champion_changed.send(sender=Promotion, name=name))
     return made

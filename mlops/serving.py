@@ -58,6 +58,12 @@ def model_for_sensor(sensor_id: int) -> str:
     return f"{SENSOR_PREFIX}{sensor_id}"
 
 
+def sensor_of(name: str) -> int | None:
+    """Whose own model it is; None for that of a kind."""
+    own = name.removeprefix(SENSOR_PREFIX)
+    return int(own) if name.startswith(SENSOR_PREFIX) and own.isdecimal() else None
+
+
 def has_champion(sensor_id: int, kind: str) -> bool:
     """Whether a champion was ever promoted for the sensor or its kind; nothing is loaded."""
     names = (model_for_sensor(sensor_id), model_for_kind(kind))
@@ -97,6 +103,24 @@ def load(name: str, version: int | None = None) -> Detector | Predictor:
 def load_detector(name: str, version: int) -> Detector:
     """The same for what judges stored readings; Refused where the model does something else."""
     return _as_detector(load(name, version), name)
+
+
+def judges_readings(model: Detector | Predictor) -> bool:
+    """Whether it scores stored readings, or answers something else."""
+    return not isinstance(model, Predictor)
+
+
+def artifact_of(approval: ModelApproval) -> bytes:
+    """From disk, else from the registry; either way the bytes that were approved."""
+    cellar = Cellar(settings.MODEL_CACHE_DIR, settings.MODEL_CACHE_SIZE)
+    if (kept := cellar.get(approval.sha256)) is not None:
+        return kept
+    artifact = _guarded(
+        "model artifacts", lambda: registry.download(approval.name, approval.version)
+    )
+    check_artifact(approval, artifact)
+    cellar.put(artifact)
+    return artifact
 
 
 def champion_version(name: str) -> int:
@@ -155,26 +179,13 @@ def _load(approval: ModelApproval) -> Detector | Predictor:
     shelf = _shelf()
     if (known := shelf.get(approval.sha256)) is not None:
         return known
-    artifact = _artifact(approval)
+    artifact = artifact_of(approval)
     try:
         model = artifacts.unpack(artifact)
     except artifacts.Malformed as error:
         raise Refused(f"{approval} is not loaded: {error}") from error
     shelf.put(approval.sha256, model)
     return model
-
-
-def _artifact(approval: ModelApproval) -> bytes:
-    """From disk, else from the registry; either way the bytes that were approved."""
-    cellar = Cellar(settings.MODEL_CACHE_DIR, settings.MODEL_CACHE_SIZE)
-    if (kept := cellar.get(approval.sha256)) is not None:
-        return kept
-    artifact = _guarded(
-        "model artifacts", lambda: registry.download(approval.name, approval.version)
-    )
-    check_artifact(approval, artifact)
-    cellar.put(artifact)
-    return artifact
 
 
 def _guarded(what: str, ask: Callable[[], T]) -> T:

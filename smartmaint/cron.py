@@ -10,6 +10,7 @@ from anomalies.tasks import (
     housekeeping,
     look_for_drift,
     recalibrate,
+    retrain,
     run_notification,
     sweep,
 )
@@ -21,4 +22,5 @@ cron.register(roll_up, queue_name="detection", interval=30, result_ttl=60, ttl=6
 cron.register(look_for_drift, queue_name="training", cron="13 1 * * *", ttl=7200)
 cron.register(forecast, queue_name="training", cron="43 1 * * *", result_ttl=3600, ttl=7200)
 cron.register(recalibrate, queue_name="training", cron="23 2 * * *", ttl=7200)
+cron.register(retrain, queue_name="training", cron="13 2 * * *", result_ttl=3600, ttl=7200)
 cron.register(housekeeping, queue_name="detection", cron="17 3 * * *", ttl=3600)

@@ -161,11 +161,16 @@ def _validation(now: datetime) -> list[Metric]:
 
 
 def _drifts(now: datetime) -> Metric:
-    return GaugeMetricFamily(
+    drifting = GaugeMetricFamily(
         "smartmaint_drifting_sensors",
-        "Sensors found to drift within the last 14 days.",
-        value=Drift.objects.filter(found_at__gt=now - timedelta(days=14)).count(),
+        "Sensors found to drift within the last 14 days, by kind.",
+        labels=["kind"],
     )
+    lately = Drift.objects.filter(found_at__gt=now - timedelta(days=14)).order_by()
+    counts = lately.values_list("sensor__kind").annotate(Count("sensor", distinct=True))
+    for kind, count in counts:
+        drifting.add_metric([kind], count)
+    return drifting
 
 
 def _episodes(now: datetime) -> list[Metric]:

@@ -263,6 +263,7 @@ NOTIFY_ALLOWED_NETWORKS = env.list("NOTIFY_ALLOWED_NETWORKS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"https://{render_host}" if render_host else "")
 SILENCE_POLICY = env.json("SILENCE_POLICY", default={})
 FORECAST_POLICY = env.json("FORECAST_POLICY", default={})
+RETRAINING_POLICY = env.json("RETRAINING_POLICY", default={})
 VALIDATION_POLICY = env.json("VALIDATION_POLICY", default={})
 # The web process that `manage.py demo` posts to.
 DEMO_BASE_URL = env.str("DEMO_BASE_URL", default="http://127.0.0.1:8000")

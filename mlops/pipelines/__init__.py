@@ -35,10 +35,10 @@ def _as_is(items: Sequence[Any], _what: str) -> Iterable[Any]:
 class Order:
     """What a pipeline is asked to do.
 
-    data: the folder below which files are looked for; None for generated data. must_find: that
-    they are not there is an error, and no reason to generate. generate: where no readings are
-    stored, healthy ones are made. `say` gets one line for people at each step, `track` hands on the
-    items of a long loop and shows how far it has come.
+    kinds: of sensors, where not all are to be learnt. data: the folder below which files are looked
+    for; None for generated data. must_find: that they are not there is an error, and no reason to
+    generate. generate: where no readings are stored, healthy ones are made. `say` gets one line for
+    people at each step, `track` hands on the items of a long loop and shows how far it has come.
     """
 
     now: datetime
@@ -46,6 +46,7 @@ class Order:
     fast: bool = False
     promote: bool = True
     generate: bool = False
+    kinds: tuple[str, ...] = ()
     data: Path | None = None
     must_find: bool = False
     say: Callable[[str], None] = field(default=lambda _line: None)

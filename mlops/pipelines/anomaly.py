@@ -9,12 +9,13 @@ same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mlops import datasets
+from mlops import datasets, serving
+from mlops.approval import Refused
 from mlops.datasets import Dataset
 from mlops.detectors.fitted import CANDIDATES, candidate
 from mlops.detectors.statistical import Statistical
@@ -53,7 +54,7 @@ class Judged:
 
 
 def _datasets(order: Order) -> Iterator[Dataset]:
-    for kind in datasets.kinds():
+    for kind in order.kinds or datasets.kinds():
         dataset = datasets.of_kind(kind, until=order.now)
         fit, calibrate = len(dataset.fit()), len(dataset.calibrate())
         if fit < MIN_FIT_ROWS or calibrate < MIN_CALIBRATION_ROWS:
@@ -72,9 +73,29 @@ def _judge_kind(dataset: Dataset, order: Order) -> Judged | None:
     if not cases.sorts:
         order.say(f"{dataset.kind}: too few held-back readings to judge by, skipped")
         return None
-    baseline = injection.quality(Statistical(), cases, rng=rng)
-    results = tuple(_result(name, dataset, cases, baseline, order) for name in CANDIDATES)
+    others = {"statistical": injection.quality(Statistical(), cases, rng=rng)}
+    measured = _named(others) | _champion_on(dataset, cases, rng)
+    results = tuple(_result(name, dataset, cases, measured, order) for name in CANDIDATES)
     return Judged(dataset, results, sum(map(len, cases.healthy)))
+
+
+def _named(measured: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    return {f"{who}_{key}": of[key] for who, of in measured.items() for key in COMPARED_BY}
+
+
+def _champion_on(
+    dataset: Dataset, cases: injection.Cases, rng: np.random.Generator
+) -> dict[str, float]:
+    """The reigning champion on the same cases, some of which it may have been fitted on; nothing
+    where there is none that can be loaded."""
+    name = model_for_kind(dataset.kind)
+    try:
+        version = serving.champion_version(name)
+        reigning = serving.load_detector(name, version)
+    except (serving.Unavailable, Refused):
+        return {}
+    found = _named({"champion": injection.quality(reigning, cases, rng=rng)})
+    return found | {"champion_version": float(version)}
 
 
 def _ranked_on_all(judged: Sequence[Judged]) -> list[Judged]:
@@ -139,13 +160,13 @@ def _result(
     name: str,
     dataset: Dataset,
     cases: injection.Cases,
-    baseline: dict[str, float],
+    others: dict[str, float],
     order: Order,
 ) -> Result:
     rng = np.random.default_rng([order.seed, 1])
     judged = candidate(name, seed=order.seed).fit(dataset.fit()).calibrate(dataset.calibrate())
     metrics = injection.quality(judged, cases, rng=rng)
-    metrics |= {f"statistical_{key}": baseline[key] for key in COMPARED_BY}
+    metrics |= others
     final = candidate(name, seed=order.seed).fit(dataset.older(FINAL_FIT))
     final.calibrate(dataset.newer(FINAL_FIT))
     return Result(final, metrics, _params(dataset, cases))

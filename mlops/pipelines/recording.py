@@ -15,7 +15,7 @@ from mlops.artifacts import Learned
 from mlops.models import ModelApproval, Promotion
 from mlops.pipelines import Order, Story, Trained, cards, environment
 from mlops.predictor import Predictor
-from mlops.promotion import promote
+from mlops.promotion import NotBetter, promote
 from sensors.series import FloatArray
 
 if TYPE_CHECKING:
@@ -157,12 +157,18 @@ def _with_roles(trained: list[Trained], about: About, order: Order, reason: str)
 
 
 def _promote(trained: Trained, about: About, order: Order, reason: str) -> Trained:
-    """Champion; or challenger, where it learnt from generated data and the champion did not."""
+    """Champion; or challenger, where it learnt from generated data and the champion did not, or
+    where the gate refuses it."""
     if about.dataset == SYNTHETIC and (real := _real_champion(trained.model)):
         registry.set_alias(trained.model, registry.CHALLENGER, trained.version)
         order.say(f"{trained.model} v{trained.version} stays challenger: {real} knows real data")
         return replace(trained, role=registry.CHALLENGER)
-    promote(trained.model, trained.version, reason=reason, now=order.now)
+    try:
+        promote(trained.model, trained.version, reason=reason, now=order.now)
+    except NotBetter as refused:
+        registry.set_alias(trained.model, registry.CHALLENGER, trained.version)
+        order.say(f"{trained.model} v{trained.version} stays challenger: {refused.verdict.reason}")
+        return replace(trained, role=registry.CHALLENGER)
     return replace(trained, role=registry.CHAMPION)
 
 

@@ -34,6 +34,12 @@ class Site(models.Model):
         validators=[MinValueValidator(0.01), MaxValueValidator(100)],
         help_text="That each of its sensors can bear in 30 days; empty: DETECTION_POLICY's.",
     )
+    promotes_retrained = models.BooleanField(
+        "promotes retrained models",
+        default=False,
+        help_text="A model that was trained again may become champion when it passes the gate. "
+        "One that judges sensors of several sites needs leave of all of them.",
+    )
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="sites", blank=True)
 
     objects = SiteQuerySet.as_manager()

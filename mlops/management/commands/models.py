@@ -15,17 +15,31 @@ from mlops.catalogue import Entry, catalogue
 
 
 class Command(BaseCommand):
-    help = "List the registered models, show one, make a version champion, or roll back."
+    help = (
+        "List the registered models, show one, compare a version with the champion, approve or "
+        "promote it, roll back, or export."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
         verbs.add_parser("list", help="approved versions, and which are champion")
         show = verbs.add_parser("show", help="one model: versions, tags, promotions")
         show.add_argument("name")
-        promote = verbs.add_parser("promote", help="make a version champion")
+        compare = verbs.add_parser(
+            "compare", help="a version beside the champion, and whether the gate lets it through"
+        )
+        compare.add_argument("name")
+        compare.add_argument("version", type=int, nargs="?", help="default: the challenger")
+        approve = verbs.add_parser("approve", help="let a registered version be loaded")
+        approve.add_argument("name")
+        approve.add_argument("version", type=int)
+        promote = verbs.add_parser("promote", help="make a version champion, if the gate allows it")
         promote.add_argument("name")
         promote.add_argument("version", type=int)
-        promote.add_argument("--reason", default="by command")
+        promote.add_argument("--reason", default="")
+        promote.add_argument(
+            "--force", action="store_true", help="against the gate; needs a --reason, which is kept"
+        )
         back = verbs.add_parser("rollback", help="back to the champion before")
         back.add_argument("name")
         back.add_argument("--reason", default="rolled back by command")
@@ -39,6 +53,8 @@ class Command(BaseCommand):
         verbs = {
             "list": self._list,
             "show": self._show,
+            "compare": self._compare,
+            "approve": self._approve,
             "promote": self._promote,
             "rollback": self._roll_back,
             "export": self._export,
@@ -50,6 +66,7 @@ class Command(BaseCommand):
         except (
             registry.NotRegistered,
             promotion.NothingToRollBackTo,
+            promotion.NotBetter,
             Refused,
             serving.Unavailable,
         ) as error:
@@ -73,11 +90,40 @@ class Command(BaseCommand):
             aliases = " ".join(f"@{alias}" for alias in version["aliases"])
             self.stdout.write(f"  v{version['version']} {aliases} {tags}")
 
+    def _compare(self, options: dict[str, Any]) -> None:
+        from mlops import gate  # the scientific libraries
+
+        name, version = options["name"], options["version"]
+        if version is None:
+            aliases = registry.aliases_of(name)
+            if registry.CHALLENGER not in aliases:
+                raise CommandError(f"{name} has no challenger; name a version.")
+            version = aliases[registry.CHALLENGER]
+        verdict = gate.judge(name, version, now=timezone.now())
+        for line in verdict.table:
+            self.stdout.write(line)
+        answer = "may become champion" if verdict.passes else "may not become champion"
+        self.stdout.write(f"{name} v{version} {answer}: {verdict.reason}")
+
+    def _approve(self, options: dict[str, Any]) -> None:
+        from mlops.admission import admit  # the scientific libraries
+
+        approval = admit(options["name"], options["version"], now=timezone.now())
+        self.stdout.write(f"{approval} may be loaded: SHA-256 {approval.sha256}")
+
     def _promote(self, options: dict[str, Any]) -> None:
+        if options["force"] and not options["reason"]:
+            raise CommandError("--force goes against the gate: say why with --reason.")
         made = promotion.promote(
-            options["name"], options["version"], reason=options["reason"], now=timezone.now()
+            options["name"],
+            options["version"],
+            reason=options["reason"] or "by command",
+            now=timezone.now(),
+            force=options["force"],
         )
-        self.stdout.write(f"{made.name} v{made.version} is champion.")
+        self.stdout.write(f"{made.name} v{made.version} is champion: {made.gate}")
+        if made.forced:
+            self.stdout.write("The gate had refused it; that is kept with the promotion.")
 
     def _roll_back(self, options: dict[str, Any]) -> None:
         made = promotion.roll_back(options["name"], reason=options["reason"], now=timezone.now())
