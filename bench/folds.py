@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from anomalies import folding
 from bench.readings import SEED, healthy, ten_minutes_apart
 from bench.report import Report
 from bench.timing import measure
@@ -17,6 +18,7 @@ from sensors.series import FloatArray, TimeArray
 KIND = "vibration"
 READINGS, HISTORY = 20_000, 20_000
 WINDOW = 64
+LONG_STREAM = 10**9  # readings, of which the checkpoints are counted
 
 
 def run(report: Report, *, fast: bool) -> None:
@@ -32,14 +34,15 @@ def run(report: Report, *, fast: bool) -> None:
             measure(
                 f"fold, {name}",
                 call,
-                lambda: _rolling_z(values[HISTORY - WINDOW :]),
+                lambda: rolling_z(values[HISTORY - WINDOW :]),
                 against=f"rolling z of {WINDOW} in numpy",
                 readings=READINGS,
                 rounds=2 if fast else 6,
             )
         )
     report.facts["core_state_bytes"] = sum(array.nbytes for array in state.values())
-    report.facts["core_checkpoint_bytes"] = len(dumped(state))
+    report.facts["checkpoint_bytes"] = len(dumped(state))
+    report.facts[f"checkpoints_after_{LONG_STREAM:,}"] = len(folding.kept(LONG_STREAM))
 
 
 def _alone(view: View, times: TimeArray, values: FloatArray) -> Callable[[], object]:
@@ -54,6 +57,6 @@ def _alone(view: View, times: TimeArray, values: FloatArray) -> Callable[[], obj
     return fold
 
 
-def _rolling_z(values: FloatArray) -> FloatArray:
+def rolling_z(values: FloatArray) -> FloatArray:
     windows = sliding_window_view(values, WINDOW)
     return np.asarray((windows[:, -1] - windows.mean(axis=1)) / windows.std(axis=1))
