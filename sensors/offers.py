@@ -117,7 +117,9 @@ def _refusals(
 ) -> Iterator[Rejection]:
     """Well-formed rows that are not accepted, each for the first reason that applies."""
     sensor = batch.sensor.codes
-    is_refused = np.isin(sensor, list(known.refusals))
+    is_refused = np.zeros(len(sensor), dtype=bool)
+    if known.refusals:
+        is_refused = np.isin(sensor, list(known.refusals))
     for row in np.flatnonzero(is_refused).tolist():
         refusal = known.refusals[int(sensor[row])]
         yield _rejection(batch, row, "enrichment", refusal.code, refusal.detail)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,17 +93,17 @@ def sensor_ref(row: Any) -> str:
     return _UNPRINTABLE.sub("\ufffd", named[:MAX_SENSOR]) if isinstance(named, str) else ""
 
 
-def are_sensors(names: Iterable[str]) -> bool:
+def are_sensors(names: Collection[str]) -> bool:
     """Whether each of the distinct names may be a sensor's; alike for kinds and units."""
-    return _all_fit(_sensor, names)
+    return _are_printable(names, MAX_SENSOR) and all(map(str.strip, names))
 
 
-def are_kinds(names: Iterable[str]) -> bool:
-    return _all_fit(_kind, names)
+def are_kinds(names: Collection[str]) -> bool:
+    return _KIND_NAMES.issuperset(map(str.lower, names))
 
 
-def are_units(names: Iterable[str]) -> bool:
-    return _all_fit(_unit, names)
+def are_units(names: Collection[str]) -> bool:
+    return _are_printable(names, MAX_UNIT)
 
 
 def are_values(values: FloatArray) -> bool:
@@ -115,13 +115,9 @@ def are_qualities(reported: FloatArray) -> bool:
     return bool(((reported >= 0) & (reported <= 1)).all())
 
 
-def _all_fit(check: Callable[[str], object], names: Iterable[str]) -> bool:
-    try:
-        for name in names:
-            check(name)
-    except RowError:
-        return False
-    return True
+def _are_printable(texts: Collection[str], at_most: int) -> bool:
+    longest = max(map(len, texts), default=0)
+    return longest <= at_most and not _UNPRINTABLE.search("".join(texts))
 
 
 def _sensor(sensor: Any) -> str:

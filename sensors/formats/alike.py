@@ -33,13 +33,15 @@ _MAX_LINE_BYTES, _MAX_CELLS = 2**16, 64
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Lines with equally many marks. block: their bytes, and some more.
+    """Lines with equally many marks. block: their bytes, and some more; words: those that begin at
+    each of them.
 
     starts, ends, shape (n,): of each line, without its break. marks: an array of that shape for
     each mark of a line, in their order.
     """
 
     block: NDArray[np.uint8]
+    words: NDArray[np.uint64]
     starts: IntArray
     ends: IntArray
     marks: NDArray[np.int64]
@@ -67,15 +69,15 @@ class _Grid:
             ends = ends - 1
             if controls != n or not (block[ends] == _RETURN).all():
                 return None
-        return cls(block, starts, ends, marks[:-1])
+        words = np.lib.stride_tricks.as_strided(
+            block[:_WORD].view(np.uint64), (len(block) - _WORD + 1,), (1,)
+        )
+        return cls(block, words, starts, ends, marks[:-1])
 
     def has(self, text: bytes, at: IntArray) -> bool:
         """Whether this text, of one or two words, stands at all of these places."""
-        words = np.lib.stride_tricks.as_strided(
-            self.block[:_WORD].view(np.uint64), (len(self.block) - _WORD + 1,), (1,)
-        )
         return all(
-            bool((words[at + start] == np.frombuffer(text, np.uint64, 1, start)).all())
+            bool((self.words[at + start] == np.frombuffer(text, np.uint64, 1, start)).all())
             for start in {0, len(text) - _WORD}
         )
 

@@ -6,7 +6,6 @@ The rules are those of `sensors.rows`, asked of columns: names once each, number
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -37,8 +36,14 @@ def columns_in(table: pa.Table) -> Columns:
 
 def later(load: Callable[[], Sequence[Any]]) -> Callable[[int], Any]:
     """Rows that are read only when one of them is asked for, then all at once."""
-    rows = cache(load)
-    return lambda row: rows()[row]
+    loaded: list[Sequence[Any]] = []
+
+    def original(row: int) -> Any:
+        if not loaded:
+            loaded.append(load())
+        return loaded[0][row]
+
+    return original
 
 
 def batch_of(columns: Columns, original: Callable[[int], Any] | None) -> Batch | None:
@@ -66,7 +71,8 @@ def _coded(column: pa.Array | None, n: int = 0) -> Coded:
         return Coded.empty(n)
     if not isinstance(column, pa.DictionaryArray):
         column = column.dictionary_encode()
-    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    indices = column.indices.fill_null(-1) if column.null_count else column.indices
+    codes = indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return Coded(tuple(column.dictionary.to_pylist()), codes)
 
 

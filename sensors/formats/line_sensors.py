@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,10 @@ NANOSECONDS = {
     "m": 60 * 10**9,
     "h": 3600 * 10**9,
 }
+
+
+# So many series are remembered as they were read, of so many bytes with the field's name at most.
+_REMEMBERED, _REMEMBERED_BYTES = 2**14, 2**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +56,15 @@ class Sensors:
         """The code of each field; -1 where the grammar has to say what is wrong."""
         pairs = plain.series * len(plain.name_texts) + plain.name
         coded = pa.array(pairs).dictionary_encode()
-        read = [_series(text) for text in plain.series_texts]
-        names = [_name(text) for text in plain.name_texts]
+        names = plain.name_texts
         codes = np.full(len(coded.dictionary), -1)
         for place, pair in enumerate(coded.dictionary.to_pylist()):
-            series, name = read[pair // len(names)], names[pair % len(names)]
-            if series is not None and name is not None:
-                code = self.code(series, name)
-                codes[place] = code if isinstance(code, int) else -1
+            series, name = plain.series_texts[pair // len(names)], names[pair % len(names)]
+            is_short = len(series) + len(name) <= _REMEMBERED_BYTES
+            named = _sensor if is_short else _sensor.__wrapped__
+            sensor = named(self.dialect.template, self.dialect.bucket, series, name)
+            if sensor is not None:
+                codes[place] = self.names.setdefault(sensor, len(self.names))
         places: IntArray = coded.indices.to_numpy(zero_copy_only=False)
         return codes[places]
 
@@ -69,6 +75,20 @@ class Sensors:
             return error
         problem = sensor_problem(sensor)
         return problem or self.names.setdefault(sensor, len(self.names))
+
+
+@lru_cache(_REMEMBERED)
+def _sensor(template: Template, bucket: str, series: bytes, name: bytes) -> str | None:
+    """What the sensor of a plain line's field is called; None where the grammar has to say why
+    there can be none. The same few come in every document."""
+    read, field = _series(series), _name(name)
+    if read is None or field is None:
+        return None
+    try:
+        sensor = template.sensor(read, field, bucket)
+    except RowError:
+        return None
+    return None if sensor_problem(sensor) else sensor
 
 
 def _series(text: bytes) -> Series | None:

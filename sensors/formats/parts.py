@@ -15,7 +15,7 @@ from sensors.formats.batch import Batch, FormatError
 
 # A shorter document is read as a whole before the database would have begun.
 LEAST_BYTES = 2**17
-_FIRST_BYTES, _MOST_BYTES = 2**15, 2**18
+_FIRST_BYTES, _MOST_BYTES = 2**16, 2**20
 
 
 class Inseparable(Exception):
@@ -71,4 +71,4 @@ def _cut(lines: bytes, gap: bytes) -> Iterator[bytes]:
         found = lines.find(end, at + size) if len(lines) - at > 2 * size else -1
         stop = found + 1 if found >= 0 else len(lines)
         yield lines[at:stop]
-        at, size = stop + len(gap), min(2 * size, _MOST_BYTES)
+        at, size = stop + len(gap), min(4 * size, _MOST_BYTES)
