@@ -9,7 +9,8 @@ from sensors.querysets import ScoringNoteQuerySet
 class ScoringNote(models.Model):
     """A durable note, written with the readings: this sensor needs scoring from `since` on.
 
-    Append-only, so writers never wait for each other; detection takes all notes of a sensor it has
+    Append-only, so writers never wait for each other, and without a foreign-key constraint, which
+    would lock the rows of all sensors of a batch; detection takes all notes of a sensor it has
     leased and deletes exactly those in the transaction that stores what it found.
     """
 
@@ -21,7 +22,9 @@ class ScoringNote(models.Model):
         VERDICT = "verdict", "a fault was confirmed, or is none any more"
         MANUAL = "manual", "asked for by a person"
 
-    sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="+")
+    sensor = models.ForeignKey(
+        Sensor, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
+    )
     since = models.DateTimeField(help_text="Event time of the oldest reading to score.")
     until = models.DateTimeField(help_text="Event time of the newest reading to score.")
     reason = models.CharField(max_length=10, choices=Reason.choices, default=Reason.INGEST)
@@ -32,8 +35,8 @@ class ScoringNote(models.Model):
 
     class Meta:
         indexes = [
-            # Detection looks for sensors with notes that may be worked on.
-            models.Index(fields=["held", "sensor", "id"], name="scoring_note_waiting"),
+            # Detection looks for sensors with notes that may be worked on, pages for all of one's.
+            models.Index(fields=["sensor", "held", "id"], name="scoring_note_waiting"),
         ]
 
     def __str__(self) -> str:
