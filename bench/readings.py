@@ -62,6 +62,11 @@ class Sent:
             for (name, _, value), time in zip(self._rows(), millis, strict=True)
         ).encode()
 
+    def batches(self, n: int) -> Iterator[store.Columns]:
+        """The columns of so many rows each."""
+        for start in range(0, len(self.columns), n):
+            yield self.columns.take(np.arange(start, min(start + n, len(self.columns))))
+
     def _rows(self) -> Iterator[tuple[str, str, float]]:
         return zip(self.names, self.texts, self.columns.values.tolist(), strict=True)
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-SECTIONS = ("ingest", "agent", "detect", "query", "chart")
+SECTIONS = ("ingest", "files", "agent", "detect", "query", "chart")
 # Minutes each: asked for by name only.
 LONG_SECTIONS = ("growth", "overload")
 
@@ -27,12 +27,13 @@ def main() -> None:
     report = Report()
     with own_place() as plain:
         # These import models, so they come after Django is set up.
-        from bench import agent, chart, detect, growth, ingest, overload, query
+        from bench import agent, chart, detect, files, growth, ingest, overload, query
         from sensors import store
 
         report.facts = {"hypertable": store.is_hypertable(), "fast": options.fast}
         sections = {
             "ingest": lambda: ingest.run(report, plain, fast=options.fast),
+            "files": lambda: files.run(report, plain, fast=options.fast),
             "agent": lambda: agent.run(report, plain, fast=options.fast),
             "detect": lambda: detect.run(report, fast=options.fast),
             "query": lambda: query.run(report, plain, fast=options.fast),
