@@ -13,6 +13,7 @@ from django.db import connection
 from anomalies import exclusions, profiles
 from anomalies.credibility import Posterior
 from anomalies.evidence import Evidence
+from anomalies.exclusions import Periods
 from anomalies.history import History
 from anomalies.models import Anomaly
 from anomalies.policy import Policies, ValidationPolicy
@@ -95,10 +96,12 @@ def _around(
     anomaly: Anomaly, policy: ValidationPolicy, posterior: Posterior, *, at: datetime
 ) -> Surroundings:
     peak = Reading.objects.series(anomaly.sensor_id, since=anomaly.peak, until=anomaly.peak)
+    faults = exclusions.confirmed_fault_periods(anomaly.sensor_id, until=anomaly.start)
+    before = _before(anomaly, policy, faults)
     return Surroundings(
         quality=History.of(peak).mean_quality,
         asset_state=_state(anomaly),
-        history=History.of(_before(anomaly, policy), _days(anomaly, policy)),
+        history=History.of(before, _days(anomaly, policy, faults)),
         posterior=posterior,
         precedents=tuple(profiles.precedents_of(anomaly, at=at)),
     )
@@ -111,20 +114,18 @@ def _state(anomaly: Anomaly) -> str:
     return NAMES[int(known[0])] if known is not None else NAMES[0]
 
 
-def _before(anomaly: Anomaly, policy: ValidationPolicy) -> Series:
+def _before(anomaly: Anomaly, policy: ValidationPolicy, faults: Periods) -> Series:
     n = policy.historical_check_limit
     found = Reading.objects.before(anomaly.sensor_id, anomaly.start, n)
-    if exclusions.left_out(anomaly.sensor_id, found.times) is None:
+    if not faults.covers(found.times).any():
         return found
     wider = Reading.objects.before(anomaly.sensor_id, anomaly.start, max(n, REPLACED_WITHIN))
-    return _healthy(anomaly.sensor_id, wider)[-n:]
+    return _healthy(wider, faults)[-n:]
 
 
-def _healthy(sensor_id: int, series: Series) -> Series:
-    faulty = exclusions.left_out(sensor_id, series.times)
-    if faulty is None:
-        return series
-    return Series(series.times[~faulty], series.values[~faulty], series.quality[~faulty])
+def _healthy(series: Series, faults: Periods) -> Series:
+    kept = ~faults.covers(series.times)
+    return Series(series.times[kept], series.values[kept], series.quality[kept])
 
 
 # One range of the primary key for each day: what was read at this time of day.
@@ -139,7 +140,7 @@ ORDER BY day.number, reading.time
 """
 
 
-def _days(anomaly: Anomaly, policy: ValidationPolicy) -> list[Series]:
+def _days(anomaly: Anomaly, policy: ValidationPolicy, faults: Periods) -> list[Series]:
     """What was read around this time of day on the days before, newest day first."""
     asked: dict[str, Any] = {
         "sensor": anomaly.sensor_id,
@@ -153,5 +154,4 @@ def _days(anomaly: Anomaly, policy: ValidationPolicy) -> list[Series]:
     days: dict[int, list[tuple[datetime, float, float]]] = {}
     for number, *reading in rows:
         days.setdefault(number, []).append(tuple(reading))
-    found = [Series.of(day) for day in days.values()]
-    return [_healthy(anomaly.sensor_id, day) for day in found]
+    return [_healthy(Series.of(day), faults) for day in days.values()]

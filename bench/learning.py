@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import numpy as np
+from tqdm import tqdm
 
 from bench.place import empty, own_place
 from bench.plant import A_DAY, BEGIN, DAYS, HALF, SORTS, Label, Track, plant
@@ -102,7 +103,7 @@ def _run(seed: int, *, with_verdicts: bool) -> Run:
     place, person = _made(tracks)
     none = NoChampion("no registry in this bench", expected=False)
     with patch.object(serving, "champions_for", lambda all_: {pk: none for pk, _ in all_}):
-        for week in range(DAYS // 7):
+        for week in tqdm(range(DAYS // 7), desc=f"seed {seed}", unit="week", disable=None):
             rows = slice(week * WEEK, (week + 1) * WEEK)
             now = _time(tracks[0].times[rows][-1]) + timedelta(minutes=5)
             _ingest(tracks, rows, place, now)
