@@ -15,13 +15,14 @@ from sensors.series import FloatArray, TimeArray
 
 DAYS = 30
 # Of healthy generated sensors, a reading every ten minutes, the statistical and the local rung give
-# about one alarm in 30 days at level 1, and ten times as many at a level lower by this power.
-OWN_POWER = 0.11
+# about one alarm in 30 days at this level, after what is familiar was left out, and ten times as
+# many at a level lower by this power.
+OWN_BASE, OWN_POWER = 0.85, 0.16
 # A champion's rarity is calibrated when it is trained; its level falls by so much.
-CHAMPION_DROP = 0.45
+CHAMPION_BASE, CHAMPION_DROP = 0.88, 0.45
 REFERENCE_INTERVAL_S = 600.0
 INTERVALS = 63  # of which the median is a row's usual one
-LEAST, MOST = 0.8, 2.0
+LEAST, MOST = 0.5, 2.0
 
 
 def decades(times: TimeArray, first: int, false_alarms: float) -> FloatArray:
@@ -52,11 +53,11 @@ def usual_intervals(times: TimeArray, first: int) -> FloatArray:
 
 def own_level(decades: FloatArray) -> FloatArray:
     """Of the rungs that judge by a sensor's own features."""
-    return np.asarray(np.clip(10.0 ** (-OWN_POWER * decades), LEAST, MOST))
+    return np.asarray(np.clip(OWN_BASE * 10.0 ** (-OWN_POWER * decades), LEAST, MOST))
 
 
 def champion_level(decades: FloatArray) -> FloatArray:
-    return np.asarray(np.clip(1.0 - CHAMPION_DROP * decades, LEAST, MOST))
+    return np.asarray(np.clip(CHAMPION_BASE - CHAMPION_DROP * decades, LEAST, MOST))
 
 
 def core_level(decades: FloatArray, rarity: float) -> FloatArray:

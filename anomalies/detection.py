@@ -19,6 +19,7 @@ from anomalies import (
     folding,
     gaps,
     leases,
+    pasts,
     predicted,
     predictions,
     recording,
@@ -28,6 +29,8 @@ from anomalies import (
     watch,
 )
 from anomalies.detection_policy import DetectionPolicy
+from anomalies.familiar import look
+from anomalies.familiar.look import Look
 from anomalies.findings import CORE, Recomputed, fingerprint
 from anomalies.leases import Notes
 from anomalies.ledger import Change
@@ -41,7 +44,6 @@ from anomalies.scoring import (
     Stretch,
     core_scores,
     decades_of,
-    score_again,
     score_stretches,
     with_core,
 )
@@ -137,15 +139,24 @@ def _scored(works: Sequence[Work], known: dict[int, Known]) -> Iterable[tuple[Wo
         served = group[0].served
         detector = served.detector if isinstance(served, Champion) else None
         stretches = [work.region.stretch for work in group]
-        for work, scored in zip(group, score_stretches(stretches, detector, policy), strict=True):
+        for work, by_rung in zip(group, score_stretches(stretches, detector, policy), strict=True):
             stretch = work.region.stretch
             if not stretch.conditions:
-                known[work.sensor_id] = Known(stretch.series, stretch.first, scored.features)
+                known[work.sensor_id] = Known(stretch.series, stretch.first, by_rung.features)
             if (core := work.unfolded.judged) is not None:
+                scored = _looked_at_again(work, by_rung)
                 rarity, stood = folding.rarity(core), stretch.stood
                 if stood is not None:
                     rarity = np.where(stood, 0.0, rarity)  # the core knows no operating states
                 yield work, with_core(scored, core, rarity, policy)
+
+
+def _looked_at_again(work: Work, scored: Scored) -> Scored:
+    """What the rungs find odd with their short memory may be what it does every day."""
+    if not look.is_due(scored, work.policy):
+        return scored
+    past = pasts.past_of(work.region.sensor, work.region.stretch)
+    return look.look_again(work.region.stretch, scored, past, work.policy)
 
 
 def release_held() -> int:
@@ -200,7 +211,8 @@ def recompute(anomaly: Anomaly) -> Recomputed:
     changed = fingerprint(stretch.series, stretch.first) != anomaly.receipt["window_sha256"]
     if changed and kept_from is not None and _begins_at(stretch, anomaly.sensor_id):
         raise ReadingsDropped(kept_from)
-    return Recomputed(score_again(stretch, anomaly.rung, champion, policy), changed)
+    looked = Look.of(anomaly.receipt.get("look"))
+    return Recomputed(look.score_again(stretch, anomaly.rung, champion, policy, looked), changed)
 
 
 class AnotherCore(serving.Unavailable):

@@ -188,6 +188,7 @@ def _receipt(region: Region, scored: Scored, peak: int, policy: DetectionPolicy)
         "window_sha256": fingerprint(region.stretch.series, at),
         "local_model": bool(scored.rungs[peak] == LOCAL),
         "core_version": folding.version() if scored.is_by_core(peak) else "",
+        "look": scored.looks[peak].as_dict() if peak in scored.looks else None,
     }
 
 

@@ -6,8 +6,8 @@ score at row i depends on rows up to i alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,7 @@ from sensors.series import FloatArray, Series, TimeArray
 
 if TYPE_CHECKING:
     # Web processes read this module, and the core's compiled code takes a second to load.
+    from anomalies.familiar.look import Look
     from mlops.detectors.streaming.core import Judged as CoreJudged
 
 RUNGS = ("limits", "statistical", "local", "champion")
@@ -94,6 +95,7 @@ class Scored:
     (first row, detector), so that any row can be explained by the detector that judged it.
     decades: of the share of readings that may alarm (alarm_rate).
     core: what the fold said beside the rungs; by_core: where that is the higher score.
+    looks: of the rows that were judged by other features than their own, how; see familiar.look.
     """
 
     scores: FloatArray
@@ -105,6 +107,7 @@ class Scored:
     decades: FloatArray
     core: CoreJudged | None = None
     by_core: NDArray[np.bool_] | None = None
+    looks: Mapping[int, Look] = field(default_factory=dict)
 
     def is_by_core(self, row: int) -> bool:
         return self.by_core is not None and bool(self.by_core[row])
@@ -230,7 +233,7 @@ def _combine(stretch: Stretch, X: FloatArray, policy: DetectionPolicy, judged: J
     unknown = rows < policy.statistical_rows
     scores, rungs = np.where(unknown, 0.0, scores), np.where(unknown, LIMITS, rungs).astype(np.int8)
     decades = decades_of(stretch, policy)
-    scores = alarm_rate.at_level(scores, _levels(rungs, decades))
+    scores = alarm_rate.at_level(scores, levels_of(rungs, decades))
     breach, physical = _breach(stretch)
     by_limits = breach > scores
     return Scored(
@@ -249,7 +252,7 @@ def decades_of(stretch: Stretch, policy: DetectionPolicy) -> FloatArray:
     return alarm_rate.decades(stretch.series.times, stretch.first, policy.false_alarms)
 
 
-def _levels(rungs: RungArray, decades: FloatArray) -> FloatArray:
+def levels_of(rungs: RungArray, decades: FloatArray) -> FloatArray:
     own, champion = alarm_rate.own_level(decades), alarm_rate.champion_level(decades)
     return np.where(rungs == CHAMPION, champion, own)
 
@@ -296,7 +299,7 @@ def score_again(
         return float(_score_locally(stretch, policy).scores[0])
     judge = champion if champion is not None and rung == RUNGS[CHAMPION] else Statistical()
     row = stretch.features_from(stretch.first)[:1]
-    level = _levels(np.full(1, RUNGS.index(rung), np.int8), decades_of(stretch, policy)[:1])
+    level = levels_of(np.full(1, RUNGS.index(rung), np.int8), decades_of(stretch, policy)[:1])
     return float(alarm_rate.at_level(judge.score(row), level)[0])
 
 

@@ -17,12 +17,14 @@ import numpy as np
 from anomalies import folding
 from anomalies.alarm_rate import DAYS
 from anomalies.detection_policy import DetectionPolicy
+from anomalies.familiar.look import Past, look_again
 from anomalies.scoring import Limits, Stretch, ranges, score_stretches, with_core
 from mlops import features
 from mlops.detectors.base import Detector
 from mlops.detectors.fitted import candidate
 from mlops.detectors.streaming.core import Judged
 from sensors.generator import RANGES, normal
+from sensors.kinds import kind_named
 from sensors.series import Series
 
 SETTINGS = (0.5, 1.0, 3.0)
@@ -48,13 +50,20 @@ def champion_of(stretches: list[Stretch]) -> Detector:
 
 
 def alarms(
-    stretches: list[Stretch], cores: list[Judged], champion: Detector | None, setting: float
+    stretches: list[Stretch],
+    cores: list[Judged],
+    champion: Detector | None,
+    setting: float,
+    *,
+    only_rises: bool,
 ) -> Iterator[int]:
     """Alarms of each sensor in the days that are judged."""
     policy = replace(DetectionPolicy(), false_alarms=setting)
     for stretch, core in zip(stretches, cores, strict=True):
+        past = Past.of(stretch.series, only_rises=only_rises)
         by_rung = score_stretches([stretch], champion, policy)[0]
-        scored = with_core(by_rung, core, folding.rarity(core), policy)
+        looked = look_again(stretch, by_rung, past, policy)
+        scored = with_core(looked, core, folding.rarity(core), policy)
         yield len(ranges(scored.scores[LEARNT:], policy))
 
 
@@ -63,10 +72,11 @@ def rates(sensors: int, seed: int) -> dict[tuple[str, float], list[float]]:
     found: dict[tuple[str, float], list[float]] = {}
     for kind in RANGES:
         stretches = stretches_of(kind, sensors // len(RANGES), seed)
+        only_rises = kind_named(kind).worsens > 0
         cores = [folding.fold(folding.beginning(), s.series).judged for s in stretches]
         for rung, judge in (("local", None), ("champion", champion_of(stretches))):
             for setting in SETTINGS:
-                given = alarms(stretches, cores, judge, setting)
+                given = alarms(stretches, cores, judge, setting, only_rises=only_rises)
                 each = [count * DAYS * A_DAY / JUDGED for count in given]
                 found.setdefault((rung, setting), []).extend(each)
     return found

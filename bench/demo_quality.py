@@ -19,6 +19,7 @@ import numpy as np
 
 from anomalies import folding
 from anomalies.demo.evaluation import Alarm, Evaluation, Score, evaluate
+from anomalies.familiar.look import Past, look_again
 from anomalies.scoring import (
     RUNGS,
     DetectionPolicy,
@@ -86,7 +87,9 @@ def _alarms(streams: list[Stream], judge: str) -> Iterator[Alarm]:
     scored = score_stretches(stretches, champion, policy)
     for stream, stretch, by_rung in zip(streams, stretches, scored, strict=True):
         core = folding.fold(folding.beginning(), stretch.series).judged
-        result = with_core(by_rung, core, folding.rarity(core), policy)
+        past = Past.of(stretch.series, only_rises=kind_named(stream.kind).worsens > 0)
+        looked = look_again(stretch, by_rung, past, policy)
+        result = with_core(looked, core, folding.rarity(core), policy)
         times = stream.in_event_order()[0]
         for found in ranges(result.scores, policy):
             by_core = result.is_by_core(found.peak)

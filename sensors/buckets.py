@@ -94,7 +94,7 @@ def points(sensor: Sensor, *, since: datetime, until: datetime, limit: int) -> S
     begin, end = to_us(since), to_us(until) + 1
     planned = plan(begin, end, limit, finest)
     kept_from = to_us(profile.kept_from) if profile and profile.kept_from else None
-    return Slices(planned, _slices(sensor.pk, planned, (begin, end), kept_from))
+    return Slices(planned, in_slices(sensor.pk, planned, (begin, end), kept_from))
 
 
 def finest_level(profile: SensorProfile | None, since: datetime) -> Level:
@@ -132,7 +132,11 @@ def from_readings(sensor_id: int, planned: Plan, ranges: list[Range]) -> Buckets
     return _copied_buckets(_IN_RANGES, [*edges, width, anchor, sensor_id, first, last])
 
 
-def _slices(sensor_id: int, planned: Plan, asked: Range, kept_from: int | None) -> Buckets:
+def in_slices(sensor_id: int, planned: Plan, asked: Range, kept_from: int | None) -> Buckets:
+    """The readings of a range in the plan's slices, from its level where that has them.
+
+    kept_from: there are no readings before; None where all are kept.
+    """
     if planned.level is Level.READINGS:
         return combined([from_readings(sensor_id, planned, [asked])], planned)
     # In this order: a pass that ends meanwhile moves what is noted into the level, so what is read

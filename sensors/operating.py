@@ -40,3 +40,20 @@ def states_at(times: TimeArray, intervals: Sequence[Interval]) -> StateArray:
         stop = len(times) if one.end is None else int(np.searchsorted(times, one.end))
         states[first:stop] = one.state
     return states
+
+
+def ran_throughout(
+    begins: TimeArray, length: np.timedelta64, intervals: Sequence[Interval]
+) -> NDArray[np.bool_]:
+    """Whether it ran all the time in each span of that length; begins: ascending, shape (n,).
+
+    >>> hours = np.array(["2026-01-01T00", "2026-01-01T01", "2026-01-01T02"], "datetime64[us]")
+    >>> off = Interval(OFF, hours[0] + np.timedelta64(90, "m"), hours[2])
+    >>> ran_throughout(hours, np.timedelta64(1, "h"), [off])
+    array([ True, False,  True])
+    """
+    ran = states_at(begins, intervals) == RUNNING
+    for one in intervals:
+        if one.state != RUNNING:
+            ran &= ~((begins <= one.start) & (one.start < begins + length))
+    return np.asarray(ran)

@@ -18,6 +18,8 @@ from sensors.operating import CODES, Interval, StateArray, states_at
 from sensors.series import TimeArray, to_datetime, to_datetime64
 
 AHEAD = timedelta(hours=1)  # readings may be a little ahead of the clock
+# Hours in which it ran are remembered, so that what is odd later is looked at by other hours.
+REMEMBERED = timedelta(days=36)
 
 
 @transaction.atomic
@@ -41,8 +43,9 @@ def untag(row: OperatingState, *, now: datetime) -> None:
 
 
 def note(row: OperatingState, *, now: datetime) -> None:
-    """Have what it covers scored again, for every sensor of the machine."""
-    until = max(row.end or now + AHEAD, row.start)
+    """Have what it covers, and what remembers that, scored again, for each sensor of the machine."""
+    newest = now + AHEAD
+    until = max(newest if row.end is None else min(row.end + REMEMBERED, newest), row.start)
     ScoringNote.objects.bulk_create(
         ScoringNote(
             sensor=sensor, since=row.start, until=until, reason=ScoringNote.Reason.STATE
@@ -55,16 +58,19 @@ def states_of(sensor_id: int, times: TimeArray) -> StateArray | None:
     """State of the sensor's machine at its readings' times, ascending; None if none was tagged."""
     if not len(times):
         return None
-    first, last = to_datetime(times[0]), to_datetime(times[-1])
+    found = states_at(times, intervals_of(sensor_id, to_datetime(times[0]), to_datetime(times[-1])))
+    return found if np.any(found) else None
+
+
+def intervals_of(sensor_id: int, since: datetime, until: datetime) -> list[Interval]:
+    """What was said of the sensor's machine that reaches into since <= time <= until."""
     rows = OperatingState.objects.filter(
-        Q(end__isnull=True) | Q(end__gt=first), asset__sensors=sensor_id, start__lte=last
+        Q(end__isnull=True) | Q(end__gt=since), asset__sensors=sensor_id, start__lte=until
     ).order_by("start", "pk")
-    intervals = [
+    return [
         Interval(CODES[state], to_datetime64(start), None if end is None else to_datetime64(end))
         for state, start, end in rows.values_list("state", "start", "end")
     ]
-    found = states_at(times, intervals)
-    return found if np.any(found) else None
 
 
 def told_of(sensor_ids: Sequence[int]) -> set[int]:

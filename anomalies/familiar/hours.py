@@ -1,0 +1,111 @@
+"""What a sensor's hours were like, and whether a row is like earlier ones of its time of day. Pure.
+
+Days are compared by the clock in UTC with an hour to either side, so that a clock that is changed
+for the summer, at the site or at the sensor, finds what it knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from sensors.series import FloatArray
+from sensors.slices import Buckets
+
+IntArray = NDArray[np.int64]
+
+HOUR_US = 3_600_000_000
+DAY_HOURS = 24
+DAYS = 35  # remembered
+DAYS_ALIKE = 2  # so many earlier days make a thing familiar: once is no habit
+BAND_HOURS = 4  # a row's own hour of readings, which lies in two, and one to either side
+# In units of the sensor's noise: how far a value, and the mean of an hour, may lie outside.
+VALUE_ROOM, MEAN_ROOM = 2.5, 1.25
+CALM = 1 / 3  # of the range an hour usually has at least: a sensor that is stuck is not familiar
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The readings of the hour that ends with a row: how far they reach, in the sensor's unit.
+
+    hour: the one that the row lies in, counted from 1970 in UTC; noise: of the sensor just before.
+    """
+
+    hour: int
+    low: float
+    high: float
+    mean: float
+    noise: float
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Hours of a sensor on a grid from `first` on, shape (n,) each; inf or -inf where there were
+    no readings. Those that a row is compared with are at least 22 hours older than it.
+
+    known: the hours that have readings, counted from 1970, ascending.
+    """
+
+    first: int
+    known: IntArray
+    low: FloatArray
+    high: FloatArray
+    least_mean: FloatArray
+    most_mean: FloatArray
+    least_range: FloatArray
+
+    @classmethod
+    def of(cls, hours: Buckets) -> Memory:
+        """hours: of one hour each, oldest first."""
+        if not len(hours):
+            nothing = np.zeros(0)
+            return cls(0, np.zeros(0, np.int64), nothing, nothing, nothing, nothing, nothing)
+        number = hours.begins // HOUR_US
+        first, n = int(number[0]), int(number[-1] - number[0]) + 1
+
+        def laid(values: FloatArray, missing: float) -> FloatArray:
+            grid = np.full(n, missing)
+            grid[number - first] = values
+            return grid
+
+        mean = hours.mean
+        return cls(
+            first,
+            number,
+            laid(hours.minimum, np.inf),
+            laid(hours.maximum, -np.inf),
+            laid(mean, np.inf),
+            laid(mean, -np.inf),
+            laid(hours.maximum - hours.minimum, np.inf),
+        )
+
+    def days_before(self, hour: int) -> int:
+        """Whole days to this hour from the first that is remembered then."""
+        begin, end = np.searchsorted(self.known, [hour - DAYS * DAY_HOURS, hour])
+        return int(hour - self.known[begin]) // DAY_HOURS if begin < end else 0
+
+    def days_like(self, window: Window) -> int:
+        """On how many earlier days it read as in `window` at about this time."""
+        starts = window.hour - 2 - self.first - DAY_HOURS * np.arange(1, DAYS + 1)
+        starts = starts[(starts >= 0) & (starts + BAND_HOURS <= len(self.low))]
+        if not len(starts):
+            return 0
+        room, mean_room = VALUE_ROOM * window.noise, MEAN_ROOM * window.noise
+        alike = (window.low >= _least(self.low, starts) - room) & (
+            window.high <= _most(self.high, starts) + room
+        )
+        alike &= window.mean >= _least(self.least_mean, starts) - mean_room
+        alike &= window.mean <= _most(self.most_mean, starts) + mean_room
+        alike &= window.high - window.low >= CALM * _least(self.least_range, starts)
+        return int(alike.sum())
+
+
+def _least(grid: FloatArray, starts: IntArray) -> FloatArray:
+    return np.asarray(sliding_window_view(grid, BAND_HOURS)[starts].min(axis=1))
+
+
+def _most(grid: FloatArray, starts: IntArray) -> FloatArray:
+    return np.asarray(sliding_window_view(grid, BAND_HOURS)[starts].max(axis=1))

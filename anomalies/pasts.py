@@ -1,0 +1,37 @@
+"""What is remembered of a sensor, for a second look at its odd readings."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+
+from anomalies import exclusions
+from anomalies.familiar.hours import DAYS
+from anomalies.familiar.look import Past
+from anomalies.scoring import Stretch
+from sensors import hours, states
+from sensors.kinds import kind_named
+from sensors.models import Sensor
+from sensors.operating import ran_throughout
+from sensors.series import to_datetime
+
+HOUR = timedelta(hours=1)
+REACH = timedelta(days=DAYS) + 2 * HOUR
+
+
+def past_of(sensor: Sensor, stretch: Stretch) -> Past:
+    """Its hours that a stretch's rows may know: those in which its machine ran throughout, and
+    without those of confirmed faults."""
+    first, last = (to_datetime(stretch.times[row]) for row in (0, -1))
+    since = first.replace(minute=0, second=0, microsecond=0) - REACH
+    until = last.replace(minute=0, second=0, microsecond=0) + HOUR
+    known = hours.hours_of(sensor.pk, since=since, until=until)
+    begins = known.begins.astype("datetime64[us]")
+    usable = ran_throughout(
+        begins, np.timedelta64(HOUR), states.intervals_of(sensor.pk, since, until)
+    )
+    faults = exclusions.confirmed_fault_periods(sensor.pk, since=since, until=until)
+    for start, end in zip(faults.since, faults.until, strict=True):
+        usable &= (begins + np.timedelta64(HOUR) <= start) | (begins > end)
+    return Past(known.take(usable), only_rises=kind_named(sensor.kind).worsens > 0)

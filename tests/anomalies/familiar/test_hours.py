@@ -1,0 +1,78 @@
+"""Whether a sensor read so before, at about that time of day."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from anomalies.familiar.hours import DAYS, HOUR_US, Memory, Window
+from sensors.slices import Buckets
+
+FIRST = 490_000 // 24 * 24  # a midnight
+DAY = Window(hour=FIRST + 20 * 24 + 12, low=58.0, high=62.0, mean=60.0, noise=1.0)
+
+
+def memory(days: int = 20, **changed: list[int]) -> Memory:
+    """60 ± 2 from six to eighteen, 40 ± 2 at night; but on the days that are `idle`."""
+    hour = np.arange(FIRST, FIRST + days * 24)
+    level = np.where((hour % 24 >= 6) & (hour % 24 < 18), 60.0, 40.0)
+    level[np.isin((hour - FIRST) // 24, changed.get("idle", []))] = 40.0
+    kept = ~np.isin((hour - FIRST) // 24, changed.get("missing", []))
+    return Memory.of(
+        Buckets(hour * HOUR_US, level - 2, level + 2, level, np.full(len(hour), 6)).take(kept)
+    )
+
+
+def test_each_day_on_which_it_read_so_counts_once() -> None:
+    assert memory().days_like(DAY) == 20
+    assert memory(idle=[3, 4, 5]).days_like(DAY) == 17
+    assert memory(missing=[0, 7]).days_like(DAY) == 18
+
+
+def test_what_was_on_other_days_at_that_time_is_known_to_be_so() -> None:
+    idle = replace(DAY, low=38.0, high=42.0, mean=40.0)
+    assert memory().days_like(idle) == 0
+    assert memory(idle=[5, 6]).days_like(idle) == 2
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+def test_an_hour_earlier_or_later_is_the_same_time(hours: int) -> None:
+    evening = Window(hour=FIRST + 20 * 24 + 18 + hours, low=40, high=60, mean=50.0, noise=1.0)
+    assert memory().days_like(evening) == 20
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        replace(DAY, high=70.0),
+        replace(DAY, low=50.0),
+        replace(DAY, mean=64.0, low=62.5, high=64.5),
+        replace(DAY, low=60.0, high=60.0),  # it is stuck
+        replace(DAY, hour=FIRST + 20 * 24 + 2),  # by night
+    ],
+)
+def test_what_it_never_read_at_that_time_is_not_known(odd: Window) -> None:
+    assert memory().days_like(odd) == 0
+
+
+def test_what_is_long_ago_and_what_is_of_today_do_not_count() -> None:
+    far = replace(DAY, hour=DAY.hour + (DAYS - 5) * 24)
+    assert memory().days_like(far) == 5
+    assert memory(days=DAYS + 30).days_like(replace(DAY, hour=FIRST + 24 * 60 + 12)) == DAYS
+    today = replace(DAY, hour=FIRST + 19 * 24 + 12)
+    assert memory(idle=list(range(19))).days_like(today) == 0
+
+
+def test_a_memory_of_nothing_knows_nothing() -> None:
+    nothing = Memory.of(Buckets(*(np.zeros(0) for _ in range(5))))
+    assert nothing.days_like(DAY) == 0
+    assert nothing.days_before(DAY.hour) == 0
+
+
+def test_age_is_counted_from_the_first_hour_that_is_remembered() -> None:
+    assert memory().days_before(FIRST + 23) == 0
+    assert memory().days_before(FIRST + 50) == 2
+    assert memory().days_before(FIRST) == 0
+    assert memory(days=80).days_before(FIRST + 24 * 79) == DAYS
