@@ -43,7 +43,7 @@ def untag(row: OperatingState, *, now: datetime) -> None:
 
 
 def note(row: OperatingState, *, now: datetime) -> None:
-    """Have what it covers, and what remembers that, scored again, for each sensor of the machine."""
+    """Have what it covers and what remembers that scored again, for each sensor of the machine."""
     newest = now + AHEAD
     until = max(newest if row.end is None else min(row.end + REMEMBERED, newest), row.start)
     ScoringNote.objects.bulk_create(

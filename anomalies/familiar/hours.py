@@ -102,6 +102,23 @@ class Memory:
         alike &= window.high - window.low >= CALM * _least(self.least_range, starts)
         return int(alike.sum())
 
+    def rested_like(self, window: Window, lower: float) -> bool:
+        """Whether it read as in `window` at rest before, at whatever time: in hours that did not
+        exceed `lower`, on DAYS_ALIKE days."""
+        age = window.hour - self.known
+        rests = self.known[(age >= DAY_HOURS) & (age <= DAYS * DAY_HOURS)] - self.first
+        rests = rests[self.high[rests] <= lower]
+        if window.high > lower or len(np.unique(rests // DAY_HOURS)) < DAYS_ALIKE:
+            return False
+        room, mean_room = VALUE_ROOM * window.noise, MEAN_ROOM * window.noise
+        return bool(
+            window.low >= self.low[rests].min() - room
+            and window.high <= self.high[rests].max() + room
+            and window.mean >= self.least_mean[rests].min() - mean_room
+            and window.mean <= self.most_mean[rests].max() + mean_room
+            and window.high - window.low >= CALM * self.least_range[rests].min()
+        )
+
 
 def _least(grid: FloatArray, starts: IntArray) -> FloatArray:
     return np.asarray(sliding_window_view(grid, BAND_HOURS)[starts].min(axis=1))

@@ -88,15 +88,17 @@ def look_again(stretch: Stretch, scored: Scored, past: Past, policy: DetectionPo
     if not len(rows):
         return scored
     memory = past.memory
-    unknown = [row for row in rows.tolist() if not _is_familiar(stretch, row, memory)]
     scores, X, looks = scored.scores.copy(), scored.features.copy(), dict(scored.looks)
-    scores[np.setdiff1d(rows, unknown)] = 0.0
-    for row, look in _looks(stretch, unknown, past, memory):
-        X[row] = looked_at(X[row], stretch, stretch.first + row, look)
-        level = levels_of(scored.serving[row : row + 1], scored.decades[row : row + 1])
-        judged = scored.judge_of(row).score(X[row : row + 1])
-        scores[row] = alarm_rate.at_level(judged, level)[0]
-        looks[row] = look
+    for row in rows.tolist():
+        look = _look(stretch, stretch.first + row, past, memory)
+        if look is None:
+            scores[row] = 0.0
+        elif look != PLAIN:
+            X[row] = looked_at(X[row], stretch, stretch.first + row, look)
+            level = levels_of(scored.serving[row : row + 1], scored.decades[row : row + 1])
+            judged = scored.judge_of(row).score(X[row : row + 1])
+            scores[row] = alarm_rate.at_level(judged, level)[0]
+            looks[row] = look
     return replace(scored, scores=scores, features=X, looks=looks)
 
 
@@ -126,11 +128,16 @@ def _by_judge(scored: Scored, rows: np.ndarray) -> Iterator[tuple[Detector, np.n
         yield scored.judges[one][1], np.flatnonzero(owner == one)
 
 
-def _is_familiar(stretch: Stretch, row: int, memory: Memory) -> bool:
-    """Whether it was like this before at this time of day; on the second day, once will do."""
-    window = window_at(stretch, stretch.first + row)
-    needed = min(DAYS_ALIKE, max(1, memory.days_before(window.hour)))
-    return memory.days_like(window) >= needed
+def _look(stretch: Stretch, at: int, past: Past, memory: Memory) -> Look | None:
+    """How to look at the reading `at` of the series; None where it is familiar."""
+    window, days = window_at(stretch, at), memory.days_before(_hour(stretch, at))
+    # On the second day, once will do.
+    if memory.days_like(window) >= min(DAYS_ALIKE, max(1, days)):
+        return None
+    modes = _modes(stretch, at, past) if stretch.states is None else None
+    if modes is not None and memory.rested_like(window, modes.lower):
+        return None
+    return Look(modes if modes and _has_both(stretch, at, modes) else None, days < DAYS_ALIKE)
 
 
 def window_at(stretch: Stretch, at: int) -> Window:
@@ -161,20 +168,6 @@ def _noise(before: FloatArray) -> float:
     return float(max(_TO_NOISE * np.median(steps), moving.min() / 2))
 
 
-def _looks(
-    stretch: Stretch, rows: list[int], past: Past, memory: Memory
-) -> Iterator[tuple[int, Look]]:
-    """The rows that are to be judged by other features, and by which."""
-    for row in rows:
-        at = stretch.first + row
-        look = Look(
-            _modes(stretch, at, past) if stretch.states is None else None,
-            young=memory.days_before(_hour(stretch, at)) < DAYS_ALIKE,
-        )
-        if look != PLAIN:
-            yield row, look
-
-
 def _modes(stretch: Stretch, at: int, past: Past) -> Modes | None:
     """As the readings and hours before a reading show them; None if it shows one mode only."""
     first = max(0, at - features.CONTEXT_ROWS + 1)
@@ -186,11 +179,13 @@ def _modes(stretch: Stretch, at: int, past: Past) -> Modes | None:
     if found is None and past.only_rises and len(before):
         usual = float(np.quantile(np.concatenate([hours.means, before]), 0.75))
         found = modes_of.at_rest(usual) if usual > 0 else None
-    if found is None:
-        return None
-    own = stretch.series.values[first : at + 1]
-    both = (own <= found.lower).any() and (own >= found.upper).any()
-    return found if both else None
+    return found
+
+
+def _has_both(stretch: Stretch, at: int, modes: Modes) -> bool:
+    """Whether the context of a reading knows both modes."""
+    own = stretch.series.values[max(0, at - features.CONTEXT_ROWS + 1) : at + 1]
+    return bool((own <= modes.lower).any() and (own >= modes.upper).any())
 
 
 def _within_mode(own: FloatArray, stretch: Stretch, at: int, modes: Modes) -> FloatArray:
