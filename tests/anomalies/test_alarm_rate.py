@@ -35,7 +35,7 @@ def test_a_reading_must_be_rarer_the_more_of_them_come_and_the_fewer_alarms_are_
 
     assert level(60, 1.0) > level(600, 1.0) > level(3600, 1.0)
     assert level(600, 0.1) > level(600, 1.0) > level(600, 10.0)
-    assert level(600, 1.0) == pytest.approx(1.0)
+    assert level(600, 1.0) == pytest.approx(alarm_rate.OWN_BASE)
 
 
 def test_the_usual_interval_is_that_of_the_readings_before_and_no_gap_moves_it() -> None:
