@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -12,12 +13,14 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from anomalies import presentation
+from anomalies import detection_policy, presentation
 from anomalies.admin.outlook import outlook
 from anomalies.models import Anomaly
+from anomalies.rungs import standing_of
 from sensors.admin import SensorAdmin, cells
 from sensors.charts import Stretch
 from sensors.models import Sensor
+from sensors.presentation import zone_of
 from sensors.series import to_datetime64
 
 SHOWN_ANOMALIES = 10
@@ -106,10 +109,21 @@ def scoring(sensor: Sensor) -> list[tuple[str, str]]:
     """How it is scored, as (name, text)."""
     lease = getattr(sensor, "detection", None)
     if lease is None or not lease.rung:
-        return [("rung", "not scored yet")]
+        return [("rung", "not scored yet"), *_next_rung(sensor)]
     lines = [("rung", f"{lease.rung}: {presentation.RUNGS.get(lease.rung, '')}")]
     if lease.rung_reason:
         lines.append(("why not higher", lease.rung_reason))
     if lease.attempts:
         lines.append(("attempts since it was last scored", str(lease.attempts)))
-    return lines
+    return [*lines, *_next_rung(sensor)]
+
+
+def _next_rung(sensor: Sensor) -> list[tuple[str, str]]:
+    found = standing_of(sensor, detection_policy.parse(settings.DETECTION_POLICY))
+    if found.next_rung is None:
+        return []
+    text = f"{found.next_rung}, needs {found.missing}"
+    if found.expected_at is not None:
+        expected = found.expected_at.astimezone(zone_of(sensor.site.timezone))
+        text += f", expected by {expected:%Y-%m-%d %H:%M}"
+    return [("next rung", text)]

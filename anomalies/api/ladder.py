@@ -14,9 +14,8 @@ from rest_framework.views import APIView
 
 from anomalies import achieved
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.ladder import step
 from anomalies.models import DetectionLease, Rung
-from mlops import serving
+from anomalies.rungs import standing_of
 from sensors.api.access import MayRead, visible
 from sensors.models import ScoringNote, Sensor
 
@@ -43,6 +42,10 @@ class DetectionOut(serializers.Serializer[dict[str, object]]):
     seconds_missing = serializers.FloatField(
         allow_null=True, help_text="The same in seconds, at the interval observed so far."
     )
+    missing = serializers.CharField(help_text="The same in words; empty at the top.")
+    expected_at = serializers.DateTimeField(
+        allow_null=True, help_text="Event time at which the next rung is expected by that."
+    )
     scored_until = serializers.DateTimeField(allow_null=True, help_text="Event time.")
     notes_open = serializers.IntegerField(help_text="Ranges that wait to be scored.")
     notes_held = serializers.IntegerField(help_text="Ranges that wait for the champion.")
@@ -62,16 +65,9 @@ class SensorDetection(APIView):
 
 
 def _state(sensor: Sensor) -> dict[str, object]:
-    profile = getattr(sensor, "profile", None)
     policy = DetectionPolicy(**settings.DETECTION_POLICY)
-    found = step(
-        profile.count if profile else 0,
-        champion=serving.has_champion(sensor.pk, sensor.kind),
-        policy=policy,
-    )
+    found = standing_of(sensor, policy)
     lease = DetectionLease.objects.filter(sensor=sensor).first()
-    interval = sensor.expected_interval_s or (profile.interval_s if profile else None)
-    missing = found.readings_missing
     notes = ScoringNote.objects.filter(sensor=sensor)
     return {
         "sensor": sensor.pk,
@@ -79,8 +75,10 @@ def _state(sensor: Sensor) -> dict[str, object]:
         "serving": lease.rung if lease else "",
         "reason": lease.rung_reason if lease else "",
         "next_rung": found.next_rung,
-        "readings_missing": missing,
-        "seconds_missing": missing * interval if missing and interval else None,
+        "readings_missing": found.readings_missing,
+        "seconds_missing": found.seconds,
+        "missing": found.missing,
+        "expected_at": found.expected_at,
         "scored_until": lease.scored_until if lease else None,
         "notes_open": notes.filter(held=False).count(),
         "notes_held": notes.filter(held=True).count(),

@@ -23,7 +23,7 @@ DAYS = 35  # remembered
 DAYS_ALIKE = 2  # so many earlier days make a thing familiar: once is no habit
 BAND_HOURS = 4  # a row's own hour of readings, which lies in two, and one to either side
 # In units of the sensor's noise: how far a value, and the mean of an hour, may lie outside.
-VALUE_ROOM, MEAN_ROOM = 2.5, 1.25
+VALUE_ROOM, MEAN_ROOM = 2.0, 1.0
 CALM = 1 / 3  # of the range an hour usually has at least: a sensor that is stuck is not familiar
 
 
