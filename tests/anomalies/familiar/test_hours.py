@@ -66,7 +66,8 @@ def test_what_is_long_ago_and_what_is_of_today_do_not_count() -> None:
 
 
 def test_a_memory_of_nothing_knows_nothing() -> None:
-    nothing = Memory.of(Buckets(*(np.zeros(0) for _ in range(5))))
+    none, numbers = np.zeros(0), np.zeros(0, np.int64)
+    nothing = Memory.of(Buckets(numbers, none, none, none, numbers))
     assert nothing.days_like(DAY) == 0
     assert nothing.days_before(DAY.hour) == 0
 

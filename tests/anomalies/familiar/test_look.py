@@ -18,11 +18,11 @@ from tests.mlops.test_conditioned import BEGIN, CYCLE, START, STEP, cycles
 
 POLICY = DetectionPolicy()
 DAY = 144
+NO_LIMITS = Limits()
 
 
-def stretch_of(values: FloatArray, first: int = 0, **values_of: object) -> Stretch:
+def stretch_of(values: FloatArray, first: int = 0, limits: Limits = NO_LIMITS) -> Stretch:
     times = BEGIN + np.arange(len(values)) * STEP
-    limits = Limits(**values_of)  # type: ignore[arg-type]
     return Stretch(Series(times, values, np.ones(len(values))), first, limits)
 
 
@@ -71,8 +71,7 @@ def test_vibration_that_rises_while_it_runs_is_odd_although_it_stops_now_and_the
 
 def test_a_limit_is_a_limit_however_often_it_is_passed() -> None:
     values = shifts(9)
-    limits = {"alarm_high": 55.0}
-    assert len(starts(looked(stretch_of(values, **limits)))) >= 9
+    assert len(starts(looked(stretch_of(values, limits=Limits(alarm_high=55.0))))) >= 9
 
 
 def test_a_sensor_that_is_stuck_every_night_is_stuck() -> None:
