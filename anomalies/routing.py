@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from anomalies import ledger, nature, scenes
 from anomalies.leases import Notes
@@ -21,6 +22,24 @@ from sensors.series import to_datetime64
 LEASE = timedelta(minutes=5)
 AT_ONCE = 64
 REASON = "other readings around it"
+
+_OWN = {
+    "nature": "text",
+    "nature_sort": "text",
+    "nature_reason": "text",
+    "routed_at": "timestamptz",
+    "routing_due_at": "timestamptz",
+    "routed_since": "timestamptz",
+    "routed_until": "timestamptz",
+    "updated_at": "timestamptz",
+    "validation_due_at": "timestamptz",
+}
+_WRITE = f"""
+UPDATE anomalies_anomaly found SET {", ".join(f"{name} = said.{name}" for name in _OWN)}
+FROM unnest(%s::bigint[], {", ".join(f"%s::{kind}[]" for kind in _OWN.values())})
+     AS said (id, {", ".join(_OWN)})
+WHERE found.id = said.id
+"""  # noqa: S608  names from the code
 
 
 def note(noted: Mapping[int, Sequence[Notes]], *, now: datetime) -> None:
@@ -94,25 +113,34 @@ def _record(
     said."""
     ours = Anomaly.objects.awaiting_routing().filter(pk__in=rulings, routing_due_at=now + LEASE)
     rows = list(ours.order_by("pk").select_for_update(skip_locked=skip_locked))
-    changed = sum(_say(anomaly, *rulings[anomaly.pk], now=now) for anomaly in rows)
-    return {anomaly.pk for anomaly in rows}, changed
+    said = [_say(anomaly, *rulings[anomaly.pk], now=now) for anomaly in rows]
+    _write(rows)
+    for anomaly, (before, after, is_first) in zip(rows, said, strict=True):
+        if before != after and not is_first:
+            ledger.revise(anomaly, before, after, reason=REASON, now=now)
+    return {anomaly.pk for anomaly in rows}, sum(before != after for before, after, _ in said)
 
 
-def _say(anomaly: Anomaly, scene: Scene, ruling: nature.Ruling, *, now: datetime) -> bool:
-    """Whether something else was said before; that leaves a trace, and is to be validated again."""
+_Said = tuple[dict[str, Any], dict[str, Any], bool]
+
+
+def _say(anomaly: Anomaly, scene: Scene, ruling: nature.Ruling, *, now: datetime) -> _Said:
+    """What the anomaly said before and says now, not written yet, and whether it is its first
+    ruling. When it says something else, that is to be validated again."""
     before, is_first = ledger.trace(anomaly), anomaly.routed_at is None
     anomaly.nature, anomaly.nature_sort = ruling.nature, ruling.sort
     anomaly.nature_reason = ruling.reason[:300]
     anomaly.routed_at, anomaly.routing_due_at = now, None
     anomaly.routed_since, anomaly.routed_until = scene.since, scene.until
-    written = ["nature", "nature_sort", "nature_reason", "routed_at", "routing_due_at"]
-    written += ["routed_since", "routed_until"]
     after = ledger.trace(anomaly)
-    changed = after != before
-    if changed:
+    if after != before:
         anomaly.updated_at = anomaly.validation_due_at = now
-        written += ["updated_at", "validation_due_at"]
-    anomaly.save(update_fields=written)
-    if changed and not is_first:
-        ledger.revise(anomaly, before, after, reason=REASON, now=now)
-    return changed
+    return before, after, is_first
+
+
+def _write(rows: Sequence[Anomaly]) -> None:
+    """What routing owns of these, which must be locked."""
+    columns = [[getattr(row, name) for row in rows] for name in ("pk", *_OWN)]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(_WRITE, columns)

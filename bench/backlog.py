@@ -5,9 +5,11 @@ Passes and slices of the bare computation take turns, so that what else the mach
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
 from anomalies import detection
@@ -17,7 +19,7 @@ from bench.place import empty, settle
 from bench.readings import SEED, UNTIL, site, stored, ten_minutes_apart
 from bench.report import Report
 from bench.rungs import POLICY, Rung, newest, rows_of, whole
-from bench.timing import Measured, seconds
+from bench.timing import Measured, cpu_seconds, seconds
 from sensors.generator import Plan, generate
 from sensors.models import Asset, ScoringNote, Sensor
 from sensors.series import to_datetime
@@ -32,9 +34,8 @@ def run(report: Report, rungs: Sequence[Rung], *, sensors: int) -> None:
         settle()
         report.step(f"{len(fleet):,} sensors stored")
         with rung.serves():
-            line = _work_off(f"backlog of {sensors:,} sensors, {rung.name}", rung, fleet)
-            report.add(line)
-            report.facts[f"anomalies_{rung.name}"] = Anomaly.objects.count()
+            report.add(_work_off(report, rung, fleet))
+            report.facts[f"anomalies, {rung.name}"] = Anomaly.objects.count()
             report.add(_one_more(rung, fleet))
 
 
@@ -62,18 +63,32 @@ def _note(sensors: Sequence[Sensor], newest: int) -> None:
     )
 
 
-def _work_off(name: str, rung: Rung, sensors: Sequence[Sensor]) -> Measured:
+def _work_off(report: Report, rung: Rung, sensors: Sequence[Sensor]) -> Measured:
     """A pass at a time, each followed by the bare computation for as many sensors."""
     _note(sensors, 2 * READINGS)
-    size, readings, own, limit = settings.DETECTION_CLAIM_SIZE, 0, 0.0, 0.0
+    size, spent = settings.DETECTION_CLAIM_SIZE, []
     for first in range(0, len(sensors), size):
         groups = whole(sensors[first : first + size])
-        own += seconds(_pass)
-        limit += seconds(lambda groups=groups: rung.bare(groups))  # type: ignore[misc]
-        readings += rows_of(groups)
-    own += seconds(_pass)
+        spent.append((rows_of(groups), *_costs(_pass), *_costs(partial(rung.bare, groups))))
+    spent.append((0, *_costs(_pass), 0.0, 0.0))
     assert not ScoringNote.objects.exists(), "one pass a slice, and one that finds nothing more"
+    readings, own, own_cpu, limit, limit_cpu = (sum(column) for column in zip(*spent, strict=True))
+    report.facts |= {
+        f"cpu_us_a_reading, {rung.name}": round(own_cpu / readings * 1e6, 1),
+        f"bare_cpu_us_a_reading, {rung.name}": round(limit_cpu / readings * 1e6, 1),
+    }
+    name = f"backlog of {len(sensors):,} sensors, {rung.name}"
     return Measured(name, "scoring the same arrays", readings, (own,), (limit,))
+
+
+def _costs(call: Callable[[], object]) -> tuple[float, float]:
+    """Seconds by the clock; of computing, here and in PostgreSQL."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    begun = cpu_seconds(backend)
+    elapsed = seconds(call)
+    return elapsed, cpu_seconds(backend) - begun
 
 
 def _pass() -> None:
@@ -89,7 +104,7 @@ def _one_more(rung: Rung, sensors: Sequence[Sensor]) -> Measured:
         groups: dict[str, list[Stretch]] = {}
         for sensor in sensors[first : first + size]:
             groups.setdefault(sensor.kind, []).append(newest(sensor, rung, 1))
-        limit += seconds(lambda groups=groups: rung.bare(groups))  # type: ignore[misc]
+        limit += seconds(partial(rung.bare, groups))
     name = f"1 reading of each of {len(sensors):,}, {rung.name}"
     return Measured(name, "scoring the same arrays", len(sensors), (own,), (limit,))
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -76,6 +78,12 @@ def measure(
         pairs.append((own_s, seconds(limit)))
     own_each, limit_each = zip(*pairs[1:], strict=True)
     return Measured(name, against, readings, own_each, limit_each)
+
+
+def cpu_seconds(backend: int) -> float:
+    """That this process and a server process on this machine have computed, whoever else ran."""
+    fields = Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()
+    return time.process_time() + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def seconds(call: Callable[[], object]) -> float:

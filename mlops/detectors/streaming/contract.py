@@ -12,6 +12,7 @@ import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -107,5 +108,11 @@ def prefixed(prefix: str, state: State) -> State:
 
 def part(prefix: str, state: Mapping[str, NDArray[Any]]) -> State:
     """What `prefixed` put in: the same arrays, not copies."""
+    return {own: state[name] for own, name in _names(prefix, tuple(state))}
+
+
+@cache
+def _names(prefix: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """(name in the part, name in the whole): looked for once a kind of state, not once a call."""
     start = f"{prefix}."
-    return {name[len(start) :]: state[name] for name in state if name.startswith(start)}
+    return tuple((name[len(start) :], name) for name in names if name.startswith(start))
