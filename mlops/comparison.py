@@ -33,7 +33,8 @@ class Record:
     """What one version says of the same stored readings.
 
     faults: in the same order for every version; asset_weeks: time of all machines together that was
-    looked at; held_back: metrics by name, measured on what it was not fitted on.
+    looked at; held_back: metrics by name, measured on what it was not fitted on; chance: how far
+    the F1 among them may be off, for it was measured on few faults.
     """
 
     who: str
@@ -41,6 +42,7 @@ class Record:
     false_episodes: int = 0
     asset_weeks: float = 0.0
     held_back: Mapping[str, float] = field(default_factory=dict)
+    chance: float = LESS_F1
 
     @property
     def found(self) -> int:
@@ -119,12 +121,13 @@ def _objections(challenger: Record, reigning: Record) -> Iterator[str]:
     if missed:
         named = ", ".join(missed[:3]) + (f" and {len(missed) - 3} more" if len(missed) > 3 else "")
         yield f"it misses {len(missed)} confirmed fault{'s'[: len(missed) > 1]}: {named}"
-    more = challenger.false_episodes > MORE_FALSE_EPISODES * reigning.false_episodes
-    if more and challenger.false_episodes > reigning.false_episodes + 1:
+    # Where nobody confirmed a fault yet, an alarm that only one of them raises may well be one.
+    most = max(MORE_FALSE_EPISODES * reigning.false_episodes, reigning.false_episodes + 1)
+    if challenger.faults and challenger.false_episodes > most:
         yield f"it raises {_a_week(challenger)}, {reigning.who} {_a_week(reigning)}"
     yield from _later(challenger, reigning)
     new, old = challenger.held_back.get("f1"), reigning.held_back.get("f1")
-    if new is not None and old is not None and new < old - LESS_F1:
+    if new is not None and old is not None and new < old - challenger.chance:
         yield f"its F1 on what was held back is {new:.3f}, that of {reigning.who} {old:.3f}"
 
 

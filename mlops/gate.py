@@ -9,7 +9,7 @@ the run, where the reigning champion was measured beside the candidate.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -70,10 +70,10 @@ def judge(name: str, version: int, *, now: datetime) -> Verdict:
         reigning, who = serving.load_detector(name, champion.version), f"v{champion.version}"
     evidence = list(_evidence(approval, now))
     challenger = serving.load_detector(name, version)
-    measured = _held_back(approval, champion)
+    own, other, chance = _held_back(approval, champion)
     records = (
-        _record(f"v{version}", challenger, evidence, measured[0]),
-        _record(who, reigning, evidence, measured[1]),
+        replace(_record(f"v{version}", challenger, evidence), held_back=own, chance=chance),
+        replace(_record(who, reigning, evidence), held_back=other),
     )
     return Verdict(comparison.compare(*records), records)
 
@@ -120,9 +120,7 @@ def _judged_by(approval: ModelApproval) -> SensorQuerySet:
     return sensors.filter(pk=own) if own else sensors.filter(kind=approval.sensor_kind)
 
 
-def _record(
-    who: str, detector: Detector, evidence: list[_Lived], held_back: dict[str, float]
-) -> Record:
+def _record(who: str, detector: Detector, evidence: list[_Lived]) -> Record:
     faults: list[FaultSeen] = []
     false, weeks = 0, dict[str, float]()
     for each in evidence:
@@ -133,7 +131,7 @@ def _record(
         false += more
         looked = float(hours[-1] - hours[0]) / WEEK_H
         weeks[each.machine] = max(weeks.get(each.machine, 0.0), looked)
-    return Record(who, tuple(faults), false, sum(weeks.values()), held_back)
+    return Record(who, tuple(faults), false, sum(weeks.values()))
 
 
 def _hours(lived: _Lived) -> FloatArray:
@@ -144,10 +142,9 @@ def _hours(lived: _Lived) -> FloatArray:
 
 def _held_back(
     approval: ModelApproval, champion: Promotion | None
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Of the version and of what reigns, as its run measured both on the same readings.
-
-    Nothing of a champion that is another by now.
+) -> tuple[dict[str, float], dict[str, float], float]:
+    """Of the version and of what reigns, as the version's run measured both on the same readings,
+    and half the 90 % interval of its recall. Nothing of a champion that is another by now.
     """
     said = artifacts.manifest_of(serving.artifact_of(approval)).get("about", {})
     metrics = said.get("metrics", {})
@@ -155,4 +152,6 @@ def _held_back(
     theirs = {key: metrics[other + key] for key in MEASURED if other + key in metrics}
     if champion is not None and metrics.get("champion_version") != champion.version:
         theirs = {}
-    return {key: metrics[OWN + key] for key in MEASURED if OWN + key in metrics}, theirs
+    low, high = (metrics.get(f"{OWN}recall_{end}", 0.0) for end in ("low", "high"))
+    own = {key: metrics[OWN + key] for key in MEASURED if OWN + key in metrics}
+    return own, theirs, max(comparison.LESS_F1, (high - low) / 2)

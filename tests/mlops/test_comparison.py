@@ -53,6 +53,10 @@ def test_one_more_false_episode_is_chance_where_there_are_few() -> None:
     assert not compare(rival(false_episodes=2), quiet).passes
 
 
+def test_where_nothing_was_confirmed_alarms_are_not_called_false() -> None:
+    assert compare(rival(faults=(), false_episodes=99), Record("v1", (), 0, 20.0)).passes
+
+
 def test_every_reason_is_given() -> None:
     bad = rival(
         faults=(FaultSeen("pump", None), FaultSeen("fan", 0.1)),

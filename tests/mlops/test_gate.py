@@ -80,7 +80,7 @@ def test_a_challenger_that_misses_one_confirmed_fault_is_refused(
     failed: Sensor, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However much better it did on what was held back."""
-    figures = {"f1": 0.99, "average_precision": 0.99}, {"f1": 0.9, "average_precision": 0.9}
+    figures = {"f1": 0.99, "average_precision": 0.99}, {"f1": 0.9, "average_precision": 0.9}, 0.05
     monkeypatch.setattr(gate, "_held_back", lambda *_: figures)
     verdict = gate.judge(name, 2, now=NOW)
     assert not verdict.passes

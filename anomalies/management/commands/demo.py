@@ -74,4 +74,5 @@ def _run(where: course.Setting, progress: Progress) -> Outcome:
         reviewed = review_one(
             base_url=where.base_url, sites=sites.values(), anomaly=anomaly, verdict=verdict
         )
+    course.await_scoring(progress, what="what the verdict changed", held=True)
     return outcome_of(fleet, reviewed, verdict)
