@@ -30,7 +30,10 @@ from smartmaint.services.home import Home, open_home
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=12)
-CLIENTS, BATCH = 3, 40
+# Readings in a batch of each client; the last one's are on their way into the table while they are
+# read.
+SIZES = (40, 40, 2500)
+EVERY = timedelta(milliseconds=50)
 PATIENCE_S = 60
 ISSUE = """
 from sensors import keys
@@ -52,6 +55,7 @@ class Client:
     url: str
     key: str
     name: str
+    size: int
     acknowledged: int = 0
     unanswered: int = 0
     refusals: list[requests.Response] = field(default_factory=list)
@@ -75,15 +79,15 @@ class Client:
             else:
                 if answer.ok:
                     receipt = answer.json()
-                    assert receipt["accepted"] + receipt["duplicates"] == BATCH, receipt
-                    self.acknowledged += BATCH
+                    assert receipt["accepted"] + receipt["duplicates"] == self.size, receipt
+                    self.acknowledged += self.size
                     return
                 self.refusals.append(answer)
             time.sleep(0.05)
         raise TimeoutError("a batch was never acknowledged")
 
     def _batch(self, number: int) -> list[dict[str, Any]]:
-        times = (BEGIN + timedelta(seconds=number * BATCH + i) for i in range(BATCH))
+        times = (BEGIN + (number * self.size + i) * EVERY for i in range(self.size))
         return [
             {"sensor": self.name, "time": at.isoformat(), "value": 20 + at.second / 60}
             for at in times
@@ -177,8 +181,10 @@ def key(place: Place) -> str:
 @contextmanager
 def sending(place: Place, key: str) -> Iterator[list[Client]]:
     """Clients that send all the while; each ends with a batch that was acknowledged."""
-    clients = [Client(place.url, key, f"pump-{i}.temperature") for i in range(CLIENTS)]
-    with ThreadPoolExecutor(CLIENTS) as threads:
+    clients = [
+        Client(place.url, key, f"pump-{i}.temperature", size) for i, size in enumerate(SIZES)
+    ]
+    with ThreadPoolExecutor(len(clients)) as threads:
         ends = [threads.submit(client.run) for client in clients]
         try:
             yield clients
@@ -191,7 +197,7 @@ def sending(place: Place, key: str) -> Iterator[list[Client]]:
 
 def more_from(clients: list[Client], batches: int = 5) -> None:
     """Wait until each client had so many more batches acknowledged."""
-    wanted = [client.acknowledged + batches * BATCH for client in clients]
+    wanted = [client.acknowledged + batches * client.size for client in clients]
     wait(lambda: all(c.acknowledged >= n for c, n in zip(clients, wanted, strict=True)))
 
 
