@@ -24,7 +24,7 @@ WATCHED: dict[str, tuple[Any, str]] = {
     "judge": (offers, "_judge"),
     "sort and dedupe": (store, "one_of_each"),
     "store": (acquisition, "_store"),
-    "sum up": (acquisition, "_traces"),
+    "sum up": (acquisition, "traces"),
     "wake-up": (acquisition, "_wake_up"),
 }
 
