@@ -21,10 +21,12 @@ from bench.readings import Feed
 from bench.report import Report
 from bench.timing import Measured, seconds
 from bench.wire import Wire, request
+from sensors import store
 from sensors.models import ScoringNote
 
 # Readings a batch → rounds, and rounds with --fast.
-ROUNDS = {10_000: (20, 4), 100: (100, 20), 1: (300, 60)}
+LARGE = 10_000
+ROUNDS = {LARGE: (20, 4), 100: (100, 20), 1: (300, 60)}
 FLEETS = 5
 EMPTY = "an empty view that knows who is calling"
 Times = dict[str, list[tuple[float, float]]]
@@ -44,12 +46,14 @@ def run(report: Report, plain: psycopg.Connection, *, fast: bool) -> None:
         for n, rounds in ROUNDS.items():
             times = _take_turns(plain, contenders, feed, n, rounds[fast])
             _add(report, times, n)
+        _sorted_first(report, plain, feed, ROUNDS[LARGE][fast])
         _single(report, wire, key, feed, ROUNDS[1][fast])
         report.facts["web worker, MiB"] = round(server.resident_mib())
 
 
 def _feed(contenders: int, *, fast: bool) -> Feed:
-    readings = sum(n * (rounds[fast] + 1) * (contenders + 1) for n, rounds in ROUNDS.items())
+    # One more for readings that come alone; two for COPY by itself.
+    readings = sum(n * (rounds[fast] + 1) * (contenders + 3) for n, rounds in ROUNDS.items())
     return Feed(readings, fleets=FLEETS, until=np.datetime64("now", "m").astype("datetime64[us]"))
 
 
@@ -79,6 +83,20 @@ def _add(report: Report, times: Times, n: int) -> None:
     ours_s = np.median([own for own, _ in times["JSON"]])
     naive_s = np.median([own for own, _ in times["naive DRF"]])
     report.facts[f"JSON by naive DRF, batches of {n:,}"] = round(float(naive_s / ours_s), 1)
+
+
+def _sorted_first(report: Report, plain: psycopg.Connection, feed: Feed, rounds: int) -> None:
+    """What the order of the rows is worth to COPY itself."""
+    pairs = []
+    for _ in range(rounds + 1):
+        columns, as_sent = feed.take(LARGE).columns, feed.take(LARGE).columns
+        ordered = columns.take(store.one_of_each(columns))
+        ready, other = limit.packed(ordered), limit.packed(as_sent)
+        own_s = seconds(lambda ready=ready: limit.copied(plain, ready))
+        pairs.append((own_s, seconds(lambda other=other: limit.copied(plain, other))))
+    own, copy = zip(*pairs[1:], strict=True)
+    name = f"COPY of rows sorted by the primary key, batches of {LARGE:,}"
+    report.add(Measured(name, limit.COPY, LARGE, own, copy))
 
 
 def _single(report: Report, wire: Wire, key: str, feed: Feed, rounds: int) -> None:
