@@ -87,18 +87,20 @@ def look_again(stretch: Stretch, scored: Scored, past: Past, policy: DetectionPo
     rows = _odd(scored, policy)
     if not len(rows):
         return scored
-    memory = past.memory
+    memory, runs = past.memory, Heaps.of_runs(stretch.series.values)
     scores, X, looks = scored.scores.copy(), scored.features.copy(), dict(scored.looks)
     for row in rows.tolist():
-        look = _look(stretch, stretch.first + row, past, memory)
+        look = _look(stretch, stretch.first + row, past, memory, runs)
         if look is None:
             scores[row] = 0.0
         elif look != PLAIN:
             X[row] = looked_at(X[row], stretch, stretch.first + row, look)
-            level = levels_of(scored.serving[row : row + 1], scored.decades[row : row + 1])
-            judged = scored.judge_of(row).score(X[row : row + 1])
-            scores[row] = alarm_rate.at_level(judged, level)[0]
             looks[row] = look
+    again = np.array(sorted(looks.keys() - scored.looks.keys()), dtype=np.int64)
+    for judge, own in _by_judge(scored, again):
+        own_rows = again[own]
+        level = levels_of(scored.serving[own_rows], scored.decades[own_rows])
+        scores[own_rows] = alarm_rate.at_level(judge.score(X[own_rows]), level)
     return replace(scored, scores=scores, features=X, looks=looks)
 
 
@@ -128,13 +130,14 @@ def _by_judge(scored: Scored, rows: np.ndarray) -> Iterator[tuple[Detector, np.n
         yield scored.judges[one][1], np.flatnonzero(owner == one)
 
 
-def _look(stretch: Stretch, at: int, past: Past, memory: Memory) -> Look | None:
-    """How to look at the reading `at` of the series; None where it is familiar."""
+def _look(stretch: Stretch, at: int, past: Past, memory: Memory, runs: Heaps) -> Look | None:
+    """How to look at the reading `at` of the series; None where it is familiar. runs: of the
+    series."""
     window, days = window_at(stretch, at), memory.days_before(_hour(stretch, at))
     # On the second day, once will do.
     if memory.days_like(window) >= min(DAYS_ALIKE, max(1, days)):
         return None
-    modes = _modes(stretch, at, past) if stretch.states is None else None
+    modes = _modes(stretch, at, past, runs) if stretch.states is None else None
     if modes is not None and memory.rested_like(window, modes.lower):
         return None
     return Look(modes if modes and _has_both(stretch, at, modes) else None, days < DAYS_ALIKE)
@@ -168,14 +171,18 @@ def _noise(before: FloatArray) -> float:
     return float(max(_TO_NOISE * np.median(steps), moving.min() / 2))
 
 
-def _modes(stretch: Stretch, at: int, past: Past) -> Modes | None:
+def _modes(stretch: Stretch, at: int, past: Past, runs: Heaps) -> Modes | None:
     """As the readings and hours before a reading show them; None if it shows one mode only."""
     first = max(0, at - features.CONTEXT_ROWS + 1)
-    before = stretch.series.values[first:at][stretch.conditions.healthy(first, at)]
+    before = stretch.series.values[first:at]
+    recent = runs.within(first, at)
+    if stretch.conditions:
+        before = before[stretch.conditions.healthy(first, at)]
+        recent = Heaps.of_runs(before)
     age = _hour(stretch, at) - past.hours.begins // HOUR_US
     known = past.hours.take((age > 0) & (age <= DAYS * DAY_HOURS))
     hours = Heaps(known.mean, known.maximum - known.minimum)
-    found = modes_of.learn(hours, Heaps.of_runs(before))
+    found = modes_of.learn(hours, recent)
     if found is None and past.only_rises and len(before):
         usual = float(np.quantile(np.concatenate([hours.means, before]), 0.75))
         found = modes_of.at_rest(usual) if usual > 0 else None

@@ -51,6 +51,11 @@ class Heaps:
         runs = sliding_window_view(values, RUN_ROWS)
         return cls(np.median(runs, axis=1), runs.max(axis=1) - runs.min(axis=1))
 
+    def within(self, first: int, stop: int) -> Heaps:
+        """Of the runs of readings, those of the readings first..stop-1."""
+        rows = slice(first, max(first, stop - RUN_ROWS + 1))
+        return Heaps(self.means[rows], self.ranges[rows])
+
     def quiet(self, whole: float) -> FloatArray:
         return self.means[self.ranges <= QUIET * whole]
 
