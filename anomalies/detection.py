@@ -164,11 +164,7 @@ def release_held() -> int:
     held = ScoringNote.objects.filter(held=True)
     sensors = Sensor.objects.filter(pk__in=held.values("sensor")).values_list("pk", "kind")
     served = serving.champions_for(sensors)
-    back = [
-        sensor
-        for sensor, found in served.items()
-        if isinstance(found, Champion) or not found.expected
-    ]
+    back = [sensor for sensor, found in served.items() if not found.expected]
     return held.filter(sensor__in=back).update(held=False)
 
 

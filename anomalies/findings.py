@@ -127,7 +127,7 @@ def _draft(
             expected_high=high,
             explanation={
                 "contributions": said.contributions,
-                "rung_reason": served.reason if isinstance(served, NoChampion) else "",
+                "rung_reason": served.reason,
             },
             receipt=_receipt(region, scored, peak, policy),
         ),

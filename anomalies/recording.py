@@ -7,6 +7,7 @@ its own: two workers never wait for each other.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from anomalies.leases import Claim, Notes, Release
 from anomalies.ledger import Change, Plan
 from anomalies.regions import Region
 from anomalies.scoring import RUNGS, Scored
+from mlops import tally
 from mlops.serving import Champion, NoChampion
 from sensors.models import ScoringNote
 
@@ -75,6 +77,13 @@ def new_since(notes: Sequence[Notes]) -> datetime | None:
 def store(scored: Sequence[tuple[Work, Scored]], claim: Claim, *, now: datetime) -> Change:
     """Make rows of what was found, fenced by the lease's token; what became of the anomalies."""
     found = [_found(*one) for one in scored]
+    tally.fell_back(
+        Counter(
+            (one.work.served.name, one.rung)
+            for one in found
+            if isinstance(one.work.served, NoChampion) and one.work.served.name
+        )
+    )
     change = _store([one for one in found if one.plan.only_adds], claim, now=now)
     for one in found:
         if not one.plan.only_adds:
@@ -106,7 +115,7 @@ def _released(found: _Found) -> Release:
     return Release(
         found.work.sensor_id,
         rung=found.rung,
-        reason=served.reason if isinstance(served, NoChampion) else "",
+        reason=served.reason,
         scored_until=found.work.region.until,
     )
 
@@ -144,7 +153,7 @@ def _note_what_is_left(works: Sequence[Work]) -> None:
         [
             (work.sensor_id, work.region.since, work.region.until)
             for work in works
-            if isinstance(work.served, NoChampion) and work.served.expected
+            if work.served.expected
         ]
     )
 

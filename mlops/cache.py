@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+_POLL_S = 0.01
 
 
 def digest(artifact: bytes) -> str:
@@ -83,6 +86,19 @@ class Cellar:
         Path(aside).replace(self._path(digest(artifact)))
         self._prune()
 
+    @contextmanager
+    def turn(self, sha256: str, wait_s: float) -> Iterator[bool]:
+        """One process at a time to fetch an artifact. False: the turn did not come within wait_s,
+        or the artifact was put meanwhile; there is nothing to fetch, or no time to."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        until = time.monotonic() + wait_s
+        with self._path(sha256).with_suffix(".lock").open("ab") as lock:
+            mine = _locked(lock.fileno())
+            while not mine and time.monotonic() < until and not self._path(sha256).exists():
+                time.sleep(_POLL_S)
+                mine = _locked(lock.fileno())
+            yield mine and not self._path(sha256).exists()
+
     def _path(self, sha256: str) -> Path:
         return self._directory / f"{sha256}.zip"
 
@@ -96,3 +112,13 @@ class Cellar:
                 continue
         for _, path in sorted(dated)[: -self._size]:
             path.unlink(missing_ok=True)
+            path.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def _locked(descriptor: int) -> bool:
+    """Whether the lock is this process's now; it goes when the file is closed, however that is."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -79,6 +79,48 @@ class Promotion(models.Model):
         return f"{self.name} v{self.version} at {self.promoted_at:%Y-%m-%d %H:%M}"
 
 
+class ServedModel(models.Model):
+    """How detection came by one registered model, added up over all workers."""
+
+    name = models.CharField(max_length=200, unique=True)
+    version = models.PositiveIntegerField(
+        null=True, help_text="That serves, or should where there is a reason why it does not."
+    )
+    hits = models.BigIntegerField(help_text="Times it was in the process already.")
+    disk_loads = models.BigIntegerField(help_text="Times it was loaded from the machine's disk.")
+    downloads = models.BigIntegerField(help_text="Times it was loaded from the registry.")
+    failures = models.BigIntegerField(help_text="Times it could not be had, or was refused.")
+    load_seconds = models.FloatField(null=True, help_text="The last load took.")
+    loaded_at = models.DateTimeField(null=True)
+    asked_at = models.DateTimeField()
+    reason = models.CharField(max_length=500, help_text="Why it does not serve; empty: it does.")
+    failed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Fallback(models.Model):
+    """How many sensors a lower rung judged, pass by pass, because a champion could not be had."""
+
+    name = models.CharField(max_length=200)
+    rung = models.CharField(max_length=12)
+    sensors = models.BigIntegerField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name", "rung"]
+        constraints = [
+            models.UniqueConstraint(fields=["name", "rung"], name="fallback_once_per_rung"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.rung}"
+
+
 class Forecast(models.Model):
     """What a sensor was expected to read after `as_of`, by whoever did best on its past.
 

@@ -1,43 +1,67 @@
-"""Which champion judges which sensor, checked before it is loaded; or why there is none.
+"""Which model judges which sensor, checked before it is loaded; or why there is none.
 
-An outage of the registry or of its bucket costs one time-out; then the breaker answers at once,
-the caller falls to the next lower rung, and scores again when the champion can be had.
+`champions_for` is the one place that decides it. The sensor's own model goes before its kind's. A
+champion that is refused leaves its place to the last one that was good. One that cannot be had in
+time leaves the sensor to the next lower rung; its scores are made again when it can.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from typing import TypeVar
 
-from django.conf import settings
 from django.db.models import Q
 
-from mlops import registry
-from mlops.approval import Refused, check_approval, check_artifact
-from mlops.cache import Cellar, Shelf
+from mlops import loading, registry
+from mlops.approval import Refused, check_approval
 from mlops.detectors.base import Detector
+from mlops.fetching import REGISTRY, Unavailable, guarded, hurried
+from mlops.loading import artifact_of, forget, judges_readings, load_approved
 from mlops.models import ModelApproval, Promotion
 from mlops.predictor import Predictor
-from smartmaint.lib import breaker
+from mlops.tally import Tally
 
-T = TypeVar("T")
+__all__ = [
+    "Champion",
+    "NoChampion",
+    "Refused",
+    "Unavailable",
+    "artifact_of",
+    "champion_version",
+    "champions_for",
+    "forget",
+    "has_champion",
+    "judges_readings",
+    "load",
+    "load_detector",
+    "model_for_kind",
+    "model_for_sensor",
+    "sensor_of",
+]
 
 PREFIX = "anomaly-"
 SENSOR_PREFIX = f"{PREFIX}sensor-"
-COOL_DOWN_S = 10.0
-
-
-class Unavailable(Exception):
-    """The version cannot be had now; the message says why."""
+# Champions before the refused one that are tried in its stead.
+TRIED_BEFORE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Champion:
+    """instead_of: why the version that should serve does not; empty where this is the one."""
+
     name: str
     version: int
     detector: Detector
+    instead_of: str = ""
+
+    @property
+    def expected(self) -> bool:
+        """Whether another one is to score again what this one scores."""
+        return bool(self.instead_of)
+
+    @property
+    def reason(self) -> str:
+        return self.instead_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +70,10 @@ class NoChampion:
 
     reason: str
     expected: bool
+    name: str = ""
+
+
+Served = Champion | NoChampion
 
 
 def model_for_kind(kind: str) -> str:
@@ -70,11 +98,11 @@ def has_champion(sensor_id: int, kind: str) -> bool:
     return Promotion.objects.filter(name__in=names).exists()
 
 
-def champions_for(sensors: Iterable[tuple[int, str]]) -> dict[int, Champion | NoChampion]:
+def champions_for(sensors: Iterable[tuple[int, str]]) -> dict[int, Served]:
     """The champion of each (sensor id, kind), or why it has none.
 
     The registry is asked once a call, so a promotion, a roll-back and an outage show at once; each
-    distinct model is checked and loaded once.
+    distinct model is checked and loaded once. All of it takes MODEL_PATIENCE_SECONDS twice at most.
     """
     names = {pk: (model_for_sensor(pk), model_for_kind(kind)) for pk, kind in sensors}
     wanted = {name for pair in names.values() for name in pair}
@@ -82,22 +110,26 @@ def champions_for(sensors: Iterable[tuple[int, str]]) -> dict[int, Champion | No
     approved = set(ModelApproval.objects.filter(name__in=wanted).values_list("name", flat=True))
     if not promoted | approved:
         return {pk: _none_yet(pair) for pk, pair in names.items()}
+    tally = Tally()
     try:
-        aliases = _guarded("model registry", lambda: registry.champions(PREFIX))
+        aliases = guarded(REGISTRY, lambda: registry.champions(PREFIX, hurried()))
+        found = _served({name: aliases[name] for name in wanted if name in aliases}, tally)
+        served = {pk: _first(pair, found) for pk, pair in names.items()}
     except Unavailable as away:
-        return {pk: _away(pair, promoted, str(away)) for pk, pair in names.items()}
-    found = _served({(name, aliases[name]) for name in wanted if name in aliases})
-    return {pk: _first(pair, found) for pk, pair in names.items()}
+        served = {pk: _away(pair, promoted, str(away)) for pk, pair in names.items()}
+        for name in {each.name for each in served.values() if each.name}:
+            tally.failed(name, None, str(away))
+    tally.keep()
+    return served
 
 
 def load(name: str, version: int | None = None) -> Detector | Predictor:
-    """A registered version, or the champion of that name, checked.
+    """A registered version, or the champion of that name, checked; waited for patiently.
 
     Raises Unavailable, or Refused with the reason.
     """
     number = champion_version(name) if version is None else version
-    approval = ModelApproval.objects.filter(name=name, version=number).first()
-    return _load(check_approval(approval, name, number))
+    return loading.load(name, number, registry.patient(), Tally())
 
 
 def load_detector(name: str, version: int) -> Detector:
@@ -105,36 +137,12 @@ def load_detector(name: str, version: int) -> Detector:
     return _as_detector(load(name, version), name)
 
 
-def judges_readings(model: Detector | Predictor) -> bool:
-    """Whether it scores stored readings, or answers something else."""
-    return not isinstance(model, Predictor)
-
-
-def artifact_of(approval: ModelApproval) -> bytes:
-    """From disk, else from the registry; either way the bytes that were approved."""
-    cellar = Cellar(settings.MODEL_CACHE_DIR, settings.MODEL_CACHE_SIZE)
-    if (kept := cellar.get(approval.sha256)) is not None:
-        return kept
-    artifact = _guarded(
-        "model artifacts", lambda: registry.download(approval.name, approval.version)
-    )
-    check_artifact(approval, artifact)
-    cellar.put(artifact)
-    return artifact
-
-
 def champion_version(name: str) -> int:
     """Which version the registry calls champion now. Unavailable where it has none."""
-    aliases = _guarded("model registry", lambda: registry.aliases_of(name))
+    aliases = guarded(REGISTRY, lambda: registry.aliases_of(name))
     if registry.CHAMPION not in aliases:
         raise Unavailable(f"{name} has no champion")
     return aliases[registry.CHAMPION]
-
-
-def forget() -> None:
-    """Drop what this process keeps: detectors, and what its breakers learnt."""
-    _shelf.cache_clear()
-    _breaker.cache_clear()
 
 
 def _none_yet(pair: tuple[str, str]) -> NoChampion:
@@ -142,65 +150,61 @@ def _none_yet(pair: tuple[str, str]) -> NoChampion:
 
 
 def _away(pair: tuple[str, str], promoted: set[str], reason: str) -> NoChampion:
-    return NoChampion(reason, expected=True) if promoted & {*pair} else _none_yet(pair)
+    name = next((name for name in pair if name in promoted), None)
+    return NoChampion(reason, expected=True, name=name) if name else _none_yet(pair)
 
 
-def _first(pair: tuple[str, str], found: dict[str, Champion | NoChampion]) -> Champion | NoChampion:
+def _first(pair: tuple[str, str], found: Mapping[str, Served]) -> Served:
     """The sensor's own model goes before its kind's, also when it cannot be had: a sensor that was
     given its own is not to be judged by the other one for a while."""
     return next((found[name] for name in pair if name in found), _none_yet(pair))
 
 
-def _served(versions: set[tuple[str, int]]) -> dict[str, Champion | NoChampion]:
+def _served(versions: Mapping[str, int], tally: Tally) -> dict[str, Served]:
     either = Q(pk__in=[])
-    for name, version in versions:
+    for name, version in versions.items():
         either |= Q(name=name, version=version)
-    approvals = {(row.name, row.version): row for row in ModelApproval.objects.filter(either)}
-    found: dict[str, Champion | NoChampion] = {}
-    for name, version in versions:
+    approvals = {row.name: row for row in ModelApproval.objects.filter(either)}
+    return {
+        name: _or_the_last_good(name, version, approvals.get(name), tally)
+        for name, version in versions.items()
+    }
+
+
+def _or_the_last_good(
+    name: str, version: int, approval: ModelApproval | None, tally: Tally
+) -> Served:
+    try:
+        return Champion(name, version, _detector(approval, name, version, tally))
+    except Unavailable as reason:
+        tally.failed(name, version, str(reason))
+        return NoChampion(str(reason), expected=True, name=name)
+    except Refused as reason:
+        tally.failed(name, version, str(reason))
+        last = _last_good(name, version, str(reason), tally)
+        return last or NoChampion(str(reason), expected=True, name=name)
+
+
+def _last_good(name: str, version: int, reason: str, tally: Tally) -> Champion | None:
+    """The newest champion before that one which still may be loaded and can be had."""
+    before = Promotion.objects.filter(name=name).exclude(version=version)
+    numbers = dict.fromkeys(before.values_list("version", flat=True))
+    for number in list(numbers)[:TRIED_BEFORE]:
+        approval = ModelApproval.objects.filter(name=name, version=number).first()
         try:
-            approval = check_approval(approvals.get((name, version)), name, version)
-            detector = _as_detector(_load(approval), name)
-            found[name] = Champion(name, version, detector)
-        except (Refused, Unavailable) as reason:
-            found[name] = NoChampion(str(reason), expected=True)
-    return found
+            detector = _detector(approval, name, number, tally)
+        except (Refused, Unavailable):
+            continue
+        return Champion(name, number, detector, instead_of=reason)
+    return None
+
+
+def _detector(approval: ModelApproval | None, name: str, version: int, tally: Tally) -> Detector:
+    checked = check_approval(approval, name, version)
+    return _as_detector(load_approved(checked, hurried(), tally), name)
 
 
 def _as_detector(model: Detector | Predictor, name: str) -> Detector:
     if isinstance(model, Predictor):
         raise Refused(f"{name} is no detector of readings: its task is {model.task}")
     return model
-
-
-def _load(approval: ModelApproval) -> Detector | Predictor:
-    from mlops import artifacts  # the scientific libraries: only who loads a model needs them
-
-    shelf = _shelf()
-    if (known := shelf.get(approval.sha256)) is not None:
-        return known
-    artifact = artifact_of(approval)
-    try:
-        model = artifacts.unpack(artifact)
-    except artifacts.Malformed as error:
-        raise Refused(f"{approval} is not loaded: {error}") from error
-    shelf.put(approval.sha256, model)
-    return model
-
-
-def _guarded(what: str, ask: Callable[[], T]) -> T:
-    try:
-        return _breaker(what).call(ask, on=(registry.RegistryAway,))
-    except (registry.RegistryAway, registry.NotRegistered, breaker.Open) as error:
-        raise Unavailable(str(error)) from error
-
-
-@cache
-def _shelf() -> Shelf[Detector | Predictor]:
-    return Shelf(settings.MODEL_CACHE_SIZE, settings.MODEL_CACHE_TTL_SECONDS)
-
-
-@cache
-def _breaker(what: str) -> breaker.Breaker:
-    # One failure opens: a time-out already took as long as a caller should ever wait.
-    return breaker.Breaker(what, failures=1, cool_down_s=COOL_DOWN_S)

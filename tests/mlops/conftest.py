@@ -24,6 +24,7 @@ def mlflow(
     """The real server, running, as the one that the settings name."""
     mlflow_server.start()
     settings.MLFLOW_TRACKING_URI = mlflow_server.uri
-    settings.REGISTRY_TIMEOUT_SECONDS = 60  # a busy machine is no outage
+    settings.REGISTRY_TIMEOUT_SECONDS = settings.MODEL_PATIENCE_SECONDS = 60
+    # A busy machine is no outage.
     yield mlflow_server
     mlflow_server.start()

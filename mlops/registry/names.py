@@ -1,0 +1,5 @@
+"""What things are called in the registry."""
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+FILE_NAME = "detector.zip"
+FOLDER = "model"
