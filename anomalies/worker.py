@@ -9,8 +9,9 @@ from rq.serializers import JSONSerializer
 from rq.worker import Worker
 
 from anomalies import detection, validation
+from mlops import artifacts, ready
 
-PRELOADED = (detection, validation)
+PRELOADED = (detection, validation, artifacts, ready)
 
 
 class PreloadedWorker(Worker):

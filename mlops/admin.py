@@ -15,7 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from mlops.models import Drift, ModelApproval, Promotion, Retraining
+from mlops import served
+from mlops.models import Drift, ModelApproval, Promotion, Retraining, ServedModel
 from sensors.admin import cells
 from sensors.admin.tenancy import SiteScopedAdmin
 from sensors.models import Sensor
@@ -142,6 +143,32 @@ class PromotionAdmin(ReadOnlyAdmin):
         else:
             messages.success(request, f"{made.name} v{made.version} is champion again.")
         return redirect("admin:mlops_promotion_changelist")
+
+
+@admin.register(ServedModel)
+class ServedModelAdmin(ReadOnlyAdmin):
+    list_display = ("name", "version", "state", "last_load", "asked_at", "counts", "instead")
+    search_fields = ("name", "reason")
+
+    @admin.display(description="serves")
+    def state(self, row: ServedModel) -> SafeString:
+        if row.reason:
+            return format_html(
+                "{} {}", cells.badge("does not serve", "badge-bad", title=row.reason), row.reason
+            )
+        return cells.badge("serves", "badge-good")
+
+    @admin.display(description="loaded", ordering="loaded_at")
+    def last_load(self, row: ServedModel) -> str:
+        return served.loaded(row, timezone.now())
+
+    @admin.display(description="had")
+    def counts(self, row: ServedModel) -> str:
+        return served.counted(row)
+
+    @admin.display(description="lower rungs in its stead")
+    def instead(self, row: ServedModel) -> str:
+        return served.fallbacks(row.name) or cells.DASH
 
 
 @admin.register(Drift)

@@ -12,6 +12,7 @@ import io
 import json
 import platform
 import zipfile
+from functools import cache
 from importlib.metadata import version as version_of
 from typing import Any
 
@@ -43,7 +44,7 @@ def pack(model: Learned, about: dict[str, Any] | None = None) -> bytes:
         "model_file": model_file,
         "features": list(model.features_),
         "features_hash": features_hash_of(model),
-        "libraries": {name: version_of(name) for name in LIBRARIES},
+        "libraries": libraries(),
         "python": platform.python_version(),
         "about": about or {},
         **_parameters(model),
@@ -63,6 +64,12 @@ def unpack(artifact: bytes) -> Detector | Predictor:
     model = loaded(model_file, contents[model_file])
     _check_columns(model, manifest)
     return _predictor(manifest, model) if "task" in manifest else _detector(manifest, model)
+
+
+@cache
+def libraries() -> dict[str, str]:
+    """What reads and writes models, by name and version."""
+    return {name: version_of(name) for name in LIBRARIES}
 
 
 def manifest_of(artifact: bytes) -> dict[str, Any]:
@@ -164,7 +171,7 @@ def _check_libraries(manifest: dict[str, Any], model_file: str) -> None:
     stated = manifest.get("libraries")
     for library in READ_BY.get(model_file, ()):
         wrote = str(stated.get(library)) if isinstance(stated, dict) else "None"
-        here = version_of(library)
+        here = libraries()[library]
         if _release(wrote)[:2] != _release(here)[:2] or _release(wrote) > _release(here):
             raise Malformed(f"it was written by {library} {wrote}, and here is {here}; train again")
 

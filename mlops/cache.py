@@ -78,13 +78,26 @@ class Cellar:
         return artifact
 
     def put(self, artifact: bytes) -> None:
+        self._written(self._path(digest(artifact)), artifact)
+        self._prune()
+
+    def _written(self, path: Path, content: bytes) -> None:
         """Written aside and renamed, so that nobody reads half a file."""
         self._directory.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=self._directory, suffix=".part")
         with os.fdopen(handle, "wb") as file:
-            file.write(artifact)
-        Path(aside).replace(self._path(digest(artifact)))
-        self._prune()
+            file.write(content)
+        Path(aside).replace(path)
+
+    def get_ready(self, sha256: str) -> bytes | None:
+        """What was put beside the artifact, as it is; who asks knows whether to believe it."""
+        try:
+            return self._path(sha256).with_suffix(".ready").read_bytes()
+        except OSError:
+            return None
+
+    def put_ready(self, sha256: str, content: bytes) -> None:
+        self._written(self._path(sha256).with_suffix(".ready"), content)
 
     @contextmanager
     def turn(self, sha256: str, wait_s: float) -> Iterator[bool]:
@@ -112,7 +125,8 @@ class Cellar:
                 continue
         for _, path in sorted(dated)[: -self._size]:
             path.unlink(missing_ok=True)
-            path.with_suffix(".lock").unlink(missing_ok=True)
+            for beside in (".lock", ".ready"):
+                path.with_suffix(beside).unlink(missing_ok=True)
 
 
 def _locked(descriptor: int) -> bool:

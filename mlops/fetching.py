@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from argparse import ArgumentParser
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from smartmaint.lib import breaker
 T = TypeVar("T")
 
 COOL_DOWN_S = 10.0
+LEAST_S = 0.05
 REGISTRY, ARTIFACTS = "model registry", "model artifacts"
 # Seconds between two signs of life of the bucket, and for all of it, where nobody waits.
 UNHURRIED = Wait(60.0, 600.0)
@@ -42,10 +44,15 @@ class _ByAnother(registry.RegistryAway):
     """Another process fetches it, and did not come to an end in time."""
 
 
-def hurried() -> Wait:
-    """As long as detection waits."""
-    patience_s = float(settings.MODEL_PATIENCE_SECONDS)
-    return Wait(patience_s, patience_s)
+def soon() -> float:
+    """Until when detection waits for models, on the monotonic clock."""
+    return time.monotonic() + float(settings.MODEL_PATIENCE_SECONDS)
+
+
+def hurried(until: float) -> Wait:
+    """What is left of that; a disk and a server near by may answer in the least of it."""
+    left_s = max(until - time.monotonic(), LEAST_S)
+    return Wait(left_s, left_s)
 
 
 def cellar() -> Cellar:

@@ -14,6 +14,7 @@ from mlops.fetching import (
     REGISTRY,
     NotTheOne,
     Unavailable,
+    cellar,
     door,
     failed_just_now,
     fetched,
@@ -22,7 +23,7 @@ from mlops.fetching import (
 from mlops.models import ModelApproval
 from mlops.predictor import Predictor
 from mlops.registry import Wait, patient
-from mlops.tally import Tally
+from mlops.tally import Tally, Took
 
 
 def load(name: str, version: int, wait: Wait, tally: Tally) -> Detector | Predictor:
@@ -33,25 +34,33 @@ def load(name: str, version: int, wait: Wait, tally: Tally) -> Detector | Predic
 
 def load_approved(approval: ModelApproval, wait: Wait, tally: Tally) -> Detector | Predictor:
     """Refused, Unavailable. Who waits less than patiently leaves it to another process to go on."""
-    from mlops import artifacts  # the scientific libraries: only who loads a model needs them
-
     shelf = _shelf()
     if (known := shelf.get(approval.sha256)) is not None:
         tally.hit(approval.name, approval.version)
         return known
     with tally.loading(approval.name, approval.version) as took:
-        artifact, took.downloaded = _fetched(approval, wait)
-        try:
-            model = artifacts.unpack(artifact)
-        except artifacts.Malformed as error:
-            raise Refused(f"{approval} is not loaded: {error}") from error
+        model = model_of(approval.name, approval.version, approval.sha256, wait, took)
     shelf.put(approval.sha256, model)
     return model
 
 
+def model_of(name: str, version: int, sha256: str, wait: Wait, took: Took) -> Detector | Predictor:
+    """What hashes to sha256, as a model; whether that may be loaded is known by then."""
+    from mlops import artifacts, ready  # scientific libraries: only who loads a model needs them
+
+    if (found := ready.found(sha256, cellar())) is not None:
+        return found
+    artifact, took.downloaded = _fetched(name, version, sha256, wait)
+    try:
+        unpacked = artifacts.unpack(artifact)
+    except artifacts.Malformed as error:
+        raise Refused(f"{name} v{version} is not loaded: {error}") from error
+    return ready.made(unpacked, sha256, cellar())
+
+
 def artifact_of(approval: ModelApproval) -> bytes:
     """From disk, else from the registry; either way the bytes that were approved."""
-    return _fetched(approval, patient())[0]
+    return _fetched(approval.name, approval.version, approval.sha256, patient())[0]
 
 
 def judges_readings(model: Detector | Predictor) -> bool:
@@ -66,8 +75,7 @@ def forget() -> None:
         door(what).close()
 
 
-def _fetched(approval: ModelApproval, wait: Wait) -> tuple[bytes, bool]:
-    name, version, sha256 = approval.name, approval.version, approval.sha256
+def _fetched(name: str, version: int, sha256: str, wait: Wait) -> tuple[bytes, bool]:
     try:
         return fetched(name, version, sha256, wait)
     except NotTheOne as error:

@@ -97,6 +97,8 @@ class ServedModel(models.Model):
     failed_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "model in service"
+        verbose_name_plural = "models in service"
         ordering = ["name"]
 
     def __str__(self) -> str:

@@ -15,7 +15,7 @@ from django.db.models import Q
 from mlops import loading, registry
 from mlops.approval import Refused, check_approval
 from mlops.detectors.base import Detector
-from mlops.fetching import REGISTRY, Unavailable, guarded, hurried
+from mlops.fetching import REGISTRY, Unavailable, guarded, hurried, soon
 from mlops.loading import artifact_of, forget, judges_readings, load_approved
 from mlops.models import ModelApproval, Promotion
 from mlops.predictor import Predictor
@@ -102,7 +102,8 @@ def champions_for(sensors: Iterable[tuple[int, str]]) -> dict[int, Served]:
     """The champion of each (sensor id, kind), or why it has none.
 
     The registry is asked once a call, so a promotion, a roll-back and an outage show at once; each
-    distinct model is checked and loaded once. All of it takes MODEL_PATIENCE_SECONDS twice at most.
+    distinct model is checked and loaded once. Nothing is waited for longer than
+    MODEL_PATIENCE_SECONDS in all.
     """
     names = {pk: (model_for_sensor(pk), model_for_kind(kind)) for pk, kind in sensors}
     wanted = {name for pair in names.values() for name in pair}
@@ -110,10 +111,11 @@ def champions_for(sensors: Iterable[tuple[int, str]]) -> dict[int, Served]:
     approved = set(ModelApproval.objects.filter(name__in=wanted).values_list("name", flat=True))
     if not promoted | approved:
         return {pk: _none_yet(pair) for pk, pair in names.items()}
-    tally = Tally()
+    tally, until = Tally(), soon()
     try:
-        aliases = guarded(REGISTRY, lambda: registry.champions(PREFIX, hurried()))
-        found = _served({name: aliases[name] for name in wanted if name in aliases}, tally)
+        aliases = guarded(REGISTRY, lambda: registry.champions(PREFIX, hurried(until)))
+        versions = {name: aliases[name] for name in wanted if name in aliases}
+        found = _served(versions, tally, until)
         served = {pk: _first(pair, found) for pk, pair in names.items()}
     except Unavailable as away:
         served = {pk: _away(pair, promoted, str(away)) for pk, pair in names.items()}
@@ -160,48 +162,50 @@ def _first(pair: tuple[str, str], found: Mapping[str, Served]) -> Served:
     return next((found[name] for name in pair if name in found), _none_yet(pair))
 
 
-def _served(versions: Mapping[str, int], tally: Tally) -> dict[str, Served]:
+def _served(versions: Mapping[str, int], tally: Tally, until: float) -> dict[str, Served]:
     either = Q(pk__in=[])
     for name, version in versions.items():
         either |= Q(name=name, version=version)
     approvals = {row.name: row for row in ModelApproval.objects.filter(either)}
     return {
-        name: _or_the_last_good(name, version, approvals.get(name), tally)
+        name: _or_the_last_good(name, version, approvals.get(name), tally, until)
         for name, version in versions.items()
     }
 
 
 def _or_the_last_good(
-    name: str, version: int, approval: ModelApproval | None, tally: Tally
+    name: str, version: int, approval: ModelApproval | None, tally: Tally, until: float
 ) -> Served:
     try:
-        return Champion(name, version, _detector(approval, name, version, tally))
+        return Champion(name, version, _detector(approval, name, version, tally, until))
     except Unavailable as reason:
         tally.failed(name, version, str(reason))
         return NoChampion(str(reason), expected=True, name=name)
     except Refused as reason:
         tally.failed(name, version, str(reason))
-        last = _last_good(name, version, str(reason), tally)
+        last = _last_good(name, version, str(reason), tally, until)
         return last or NoChampion(str(reason), expected=True, name=name)
 
 
-def _last_good(name: str, version: int, reason: str, tally: Tally) -> Champion | None:
+def _last_good(name: str, version: int, reason: str, tally: Tally, until: float) -> Champion | None:
     """The newest champion before that one which still may be loaded and can be had."""
     before = Promotion.objects.filter(name=name).exclude(version=version)
     numbers = dict.fromkeys(before.values_list("version", flat=True))
     for number in list(numbers)[:TRIED_BEFORE]:
         approval = ModelApproval.objects.filter(name=name, version=number).first()
         try:
-            detector = _detector(approval, name, number, tally)
+            detector = _detector(approval, name, number, tally, until)
         except (Refused, Unavailable):
             continue
         return Champion(name, number, detector, instead_of=reason)
     return None
 
 
-def _detector(approval: ModelApproval | None, name: str, version: int, tally: Tally) -> Detector:
+def _detector(
+    approval: ModelApproval | None, name: str, version: int, tally: Tally, until: float
+) -> Detector:
     checked = check_approval(approval, name, version)
-    return _as_detector(load_approved(checked, hurried(), tally), name)
+    return _as_detector(load_approved(checked, hurried(until), tally), name)
 
 
 def _as_detector(model: Detector | Predictor, name: str) -> Detector:

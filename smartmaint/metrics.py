@@ -18,6 +18,7 @@ from rq.registry import FailedJobRegistry
 
 from anomalies.agreement import agreement, last_day
 from anomalies.models import Anomaly, Episode, Message
+from mlops import served_metrics
 from mlops.models import Drift
 from sensors.models import QuarantinedReading, RetentionRun, RollupNote, ScoringNote
 from smartmaint import probes
@@ -64,6 +65,7 @@ def _from_database(now: datetime) -> list[Metric]:
             _drifts(now),
             *_validation(now),
             *_episodes(now),
+            *served_metrics.metrics(now),
         ]
 
 

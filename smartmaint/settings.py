@@ -251,8 +251,8 @@ MODEL_CACHE_DIR = Path(env.str("MODEL_CACHE_DIR", default=str(BASE_DIR / ".data"
 MODEL_CACHE_TTL_SECONDS = env.int("MODEL_CACHE_TTL_SECONDS", default=3600)
 MODEL_CACHE_SIZE = env.int("MODEL_CACHE_SIZE", default=32)
 REGISTRY_TIMEOUT_SECONDS = env.int("REGISTRY_TIMEOUT_SECONDS", default=5)
-# How long detection waits for the registry, and for an artifact, before a lower rung judges.
-MODEL_PATIENCE_SECONDS = env.float("MODEL_PATIENCE_SECONDS", default=0.4)
+# How long detection waits for the registry and its artifacts before a lower rung judges.
+MODEL_PATIENCE_SECONDS = env.float("MODEL_PATIENCE_SECONDS", default=0.7)
 DETECTION_LEASE_SECONDS = env.int("DETECTION_LEASE_SECONDS", default=120)
 DETECTION_CLAIM_SIZE = env.int("DETECTION_CLAIM_SIZE", default=64)
 DETECTION_POLICY = env.json("DETECTION_POLICY", default={})

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from mlops.detectors import isolation_forest
 from mlops.detectors.base import Tail, occlusion, score_of_rarity
 from mlops.detectors.compress import Compress
+from mlops.detectors.forest import Forest
 from mlops.detectors.mahalanobis import Mahalanobis
 from mlops.detectors.tails import Tails
 from mlops.features import FEATURES
@@ -28,12 +29,14 @@ class Fitted:
     """
 
     name: str
-    pipeline: Pipeline
+    pipeline: Pipeline | Forest
     tail: Tail | None = None
     features_: tuple[str, ...] = FEATURES
 
     def fit(self, X: FloatArray) -> Self:
         """The pipeline alone; `calibrate` on other rows completes it."""
+        if isinstance(self.pipeline, Forest):
+            raise TypeError("it was read from disk to be used, and is not fitted again")
         self.pipeline.fit(X)
         return self
 

@@ -27,6 +27,8 @@ class Migration(migrations.Migration):
                 ("failed_at", models.DateTimeField(null=True)),
             ],
             options={
+                "verbose_name": "model in service",
+                "verbose_name_plural": "models in service",
                 "ordering": ["name"],
             },
         ),

@@ -12,6 +12,7 @@ from django.utils import timezone
 from mlops import promotion, registry, serving
 from mlops.approval import Refused
 from mlops.catalogue import Entry, catalogue
+from mlops.served import serving_lines
 
 
 class Command(BaseCommand):
@@ -85,6 +86,8 @@ class Command(BaseCommand):
             raise CommandError(f"There is no model named {options['name']!r}; see `models list`.")
         for entry in entries:
             self.stdout.write(_line(entry))
+        for line in serving_lines(options["name"], now=timezone.now()):
+            self.stdout.write(line)
         for version in registry.versions([options["name"]]):
             tags = ", ".join(f"{key}={value}" for key, value in sorted(version["tags"].items()))
             aliases = " ".join(f"@{alias}" for alias in version["aliases"])
