@@ -49,6 +49,7 @@ from anomalies.scoring import (
 )
 from mlops import serving
 from mlops.serving import Champion
+from sensors import state_sources
 from sensors.models import Reading, ScoringNote, Sensor, SensorProfile
 from sensors.series import to_datetime
 
@@ -71,6 +72,10 @@ def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
     claim = leases.claim(now=now, limit=settings.DETECTION_CLAIM_SIZE, lease=lease)
     if not claim:
         return Drained(0, Change())
+    state_sources.follow(
+        ((pk, min(note.since for note in notes)) for pk, notes in claim.notes.items() if notes),
+        now=now,
+    )
     change = watch.settle(claim.notes, now=now)
     routing.note(claim.notes, now=now)
     works, idle = _works(claim, policy)

@@ -72,6 +72,10 @@ class OperatingStateQuerySet(TenantQuerySet[Any]):
     site_path = "asset__site"
 
 
+class StateSourceQuerySet(TenantQuerySet[Any]):
+    site_path = "asset__site"
+
+
 class SensorQuerySet(TenantQuerySet[Any]):
     def scored(self) -> Self:
         """Sensors that detection works on."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.db import transaction
 from django.db.models import Q
 
-from sensors.models import Asset, OperatingState, ScoringNote, Sensor
+from sensors import timetable
+from sensors.models import Asset, OperatingState, ScoringNote, Sensor, StateSource
 from sensors.operating import CODES, Interval, StateArray, states_at
 from sensors.series import TimeArray, to_datetime, to_datetime64
 
@@ -28,7 +30,7 @@ def tag(
 ) -> tuple[OperatingState, bool]:
     """The state, and whether it is new: tagging it twice changes nothing."""
     row, is_new = OperatingState.objects.get_or_create(
-        asset=asset, state=state, start=start, end=end, defaults={"source": source}
+        asset=asset, state=state, start=start, end=end, derived=False, defaults={"source": source}
     )
     if is_new:
         note(row, now=now)
@@ -66,14 +68,32 @@ def intervals_of(sensor_id: int, since: datetime, until: datetime) -> list[Inter
     """What was said of the sensor's machine that reaches into since <= time <= until."""
     rows = OperatingState.objects.filter(
         Q(end__isnull=True) | Q(end__gt=since), asset__sensors=sensor_id, start__lte=until
-    ).order_by("start", "pk")
-    return [
+    ).order_by("start", "-derived", "pk")
+    told = [
         Interval(CODES[state], to_datetime64(start), None if end is None else to_datetime64(end))
         for state, start, end in rows.values_list("state", "start", "end")
     ]
+    return [*scheduled(sensor_id, since, until), *told]
+
+
+def scheduled(sensor_id: int, since: datetime, until: datetime) -> list[Interval]:
+    """What the schedule of the sensor's machine says, if it has one."""
+    found = StateSource.objects.filter(sort=StateSource.Sort.SCHEDULE, asset__sensors=sensor_id)
+    source = found.select_related("asset__site").first()
+    if source is None or source.since > until:
+        return []
+    return timetable.intervals(
+        timetable.parse(source.schedule),
+        set(source.holidays),
+        ZoneInfo(source.asset.site.timezone),
+        since=max(since, source.since),
+        until=until,
+    )
 
 
 def told_of(sensor_ids: Sequence[int]) -> set[int]:
-    """Those of the sensors of whose machine any state was ever told."""
+    """Those of the sensors of whose machine any state was ever told, or a schedule says it."""
     rows = OperatingState.objects.filter(asset__sensors__in=sensor_ids)
-    return set(rows.order_by().values_list("asset__sensors", flat=True).distinct())
+    sources = StateSource.objects.filter(asset__sensors__in=sensor_ids)
+    found = (one.order_by().values_list("asset__sensors", flat=True) for one in (rows, sources))
+    return set().union(*found) & set(sensor_ids)

@@ -25,13 +25,15 @@ BAND_HOURS = 4  # a row's own hour of readings, which lies in two, and one to ei
 # In units of the sensor's noise: how far a value, and the mean of an hour, may lie outside.
 VALUE_ROOM, MEAN_ROOM = 2.0, 1.0
 CALM = 1 / 3  # of the range an hour usually has at least: a sensor that is stuck is not familiar
+CALM_ROWS = 4  # so many readings show it
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     """The readings of the hour that ends with a row: how far they reach, in the sensor's unit.
 
-    hour: the one that the row lies in, counted from 1970 in UTC; noise: of the sensor just before.
+    hour: the one that the row lies in, counted from 1970 in UTC; noise: of the sensor just before;
+    rows: how many readings there are.
     """
 
     hour: int
@@ -39,6 +41,21 @@ class Window:
     high: float
     mean: float
     noise: float
+    rows: int
+
+    @property
+    def room(self) -> float:
+        """How far a value may lie outside what is known."""
+        return VALUE_ROOM * self.noise
+
+    @property
+    def mean_room(self) -> float:
+        """The same of the mean, which wavers more the fewer readings it is made of."""
+        return max(MEAN_ROOM, VALUE_ROOM / np.sqrt(self.rows)) * self.noise
+
+    @property
+    def may_be_stuck(self) -> bool:
+        return self.rows >= CALM_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +81,8 @@ class Memory:
             nothing = np.zeros(0)
             return cls(0, np.zeros(0, np.int64), nothing, nothing, nothing, nothing, nothing)
         number = hours.begins // HOUR_US
-        first, n = int(number[0]), int(number[-1] - number[0]) + 1
+        # With room for bands that begin before it or end after it.
+        first, n = int(number[0]) - BAND_HOURS, int(number[-1] - number[0]) + 1 + 2 * BAND_HOURS
 
         def laid(values: FloatArray, missing: float) -> FloatArray:
             grid = np.full(n, missing)
@@ -93,13 +111,14 @@ class Memory:
         starts = starts[(starts >= 0) & (starts + BAND_HOURS <= len(self.low))]
         if not len(starts):
             return 0
-        room, mean_room = VALUE_ROOM * window.noise, MEAN_ROOM * window.noise
+        room, mean_room = window.room, window.mean_room
         alike = (window.low >= _least(self.low, starts) - room) & (
             window.high <= _most(self.high, starts) + room
         )
         alike &= window.mean >= _least(self.least_mean, starts) - mean_room
         alike &= window.mean <= _most(self.most_mean, starts) + mean_room
-        alike &= window.high - window.low >= CALM * _least(self.least_range, starts)
+        if window.may_be_stuck:
+            alike &= window.high - window.low >= CALM * _least(self.least_range, starts)
         return int(alike.sum())
 
     def rested_like(self, window: Window, lower: float) -> bool:
@@ -110,14 +129,17 @@ class Memory:
         rests = rests[self.high[rests] <= lower]
         if window.high > lower or len(np.unique(rests // DAY_HOURS)) < DAYS_ALIKE:
             return False
-        room, mean_room = VALUE_ROOM * window.noise, MEAN_ROOM * window.noise
+        room, mean_room = window.room, window.mean_room
         return bool(
             window.low >= self.low[rests].min() - room
             and window.high <= self.high[rests].max() + room
             and window.mean >= self.least_mean[rests].min() - mean_room
             and window.mean <= self.most_mean[rests].max() + mean_room
-            and window.high - window.low >= CALM * self.least_range[rests].min()
+            and not (window.may_be_stuck and self._is_calmer(window, rests))
         )
+
+    def _is_calmer(self, window: Window, hours: IntArray) -> bool:
+        return bool(window.high - window.low < CALM * self.least_range[hours].min())
 
 
 def _least(grid: FloatArray, starts: IntArray) -> FloatArray:

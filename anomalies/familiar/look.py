@@ -144,15 +144,16 @@ def _look(stretch: Stretch, at: int, past: Past, memory: Memory, runs: Heaps) ->
 
 
 def window_at(stretch: Stretch, at: int) -> Window:
-    """The hour of readings that ends with the reading `at` of the series."""
+    """The hour of readings that ends with the one `at`, of those that this is compared with."""
     times, values = stretch.series.times, stretch.series.values
     first = int(np.searchsorted(times, times[at] - np.timedelta64(HOUR_US, "us"), side="right"))
-    own = values[first : at + 1]
+    own = values[first : at + 1][stretch.conditions.peers(first, at)]
     return Window(
         hour=_hour(stretch, at),
         low=float(own.min()),
         high=float(own.max()),
         mean=float(own.mean()),
+        rows=len(own),
         noise=_noise(values[max(0, at - features.CONTEXT_ROWS) : at]),
     )
 

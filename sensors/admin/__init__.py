@@ -5,7 +5,7 @@ from sensors.admin.keys import IngestKeyAdmin
 from sensors.admin.places import AssetAdmin, SiteAdmin
 from sensors.admin.quarantine import QuarantinedReadingAdmin
 from sensors.admin.sensors import SensorAdmin
-from sensors.admin.states import OperatingStateAdmin
+from sensors.admin.states import OperatingStateAdmin, StateSourceAdmin
 
 __all__ = [
     "AssetAdmin",
@@ -15,4 +15,5 @@ __all__ = [
     "ReadingConflictAdmin",
     "SensorAdmin",
     "SiteAdmin",
+    "StateSourceAdmin",
 ]

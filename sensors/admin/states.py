@@ -9,9 +9,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from sensors import states
+from sensors import state_sources, states
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
-from sensors.models import OperatingState
+from sensors.models import OperatingState, StateSource
 
 
 @admin.register(OperatingState)
@@ -39,3 +39,26 @@ class OperatingStateAdmin(SiteScopedAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for row in queryset:
             states.untag(row, now=timezone.now())
+
+
+@admin.register(StateSource)
+class StateSourceAdmin(SiteScopedAdmin):
+    list_display = ("asset", "sort", "sensor", "since")
+    list_filter = ("sort", ("asset", VisibleRelatedFilter))
+    list_select_related = ("asset", "sensor")
+    autocomplete_fields = ("asset", "sensor")
+    fieldsets = (
+        (None, {"fields": ("asset", "sort", "since")}),
+        ("By a sensor", {"fields": ("sensor", "meanings")}),
+        ("By a schedule", {"fields": ("schedule", "holidays")}),
+    )
+
+    def save_model(self, request: HttpRequest, obj: StateSource, form: Any, change: bool) -> None:
+        state_sources.put(obj, now=timezone.now())
+
+    def delete_model(self, request: HttpRequest, obj: StateSource) -> None:
+        state_sources.remove(obj, now=timezone.now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for source in queryset:
+            state_sources.remove(source, now=timezone.now())

@@ -6,10 +6,12 @@ from sensors.api.approval import SensorApproval
 from sensors.api.quality import SensorProfileView, SensorQuality
 from sensors.api.readings import ReadingsView
 from sensors.api.sensors import SensorDetail, SensorList, SensorReadings
+from sensors.api.state_source import AssetStateSource
 from sensors.api.states import AssetStates
 
 urlpatterns = [
     path("assets/<int:pk>/states", AssetStates.as_view(), name="asset-states"),
+    path("assets/<int:pk>/state-source", AssetStateSource.as_view(), name="asset-state-source"),
     path("readings", ReadingsView.as_view(), name="readings"),
     path("sensors", SensorList.as_view(), name="sensor-list"),
     path("sensors/<int:pk>", SensorDetail.as_view(), name="sensor-detail"),

@@ -11,6 +11,7 @@ from sensors.models.retention import RetentionRun
 from sensors.models.rollup import HourRollup, MinuteRollups
 from sensors.models.sensor import KIND_CHOICES, MAX_EXTERNAL_ID, Sensor, SensorProfile, SensorRhythm
 from sensors.models.source import FileIngest, MqttArrival
+from sensors.models.state_source import StateSource
 
 __all__ = [
     "KIND_CHOICES",
@@ -33,6 +34,7 @@ __all__ = [
     "SensorProfile",
     "SensorRhythm",
     "Site",
+    "StateSource",
     "is_a_line_template",
     "is_a_time_zone",
 ]

@@ -22,6 +22,9 @@ class OperatingState(models.Model):
         null=True, blank=True, help_text="Empty: until the next state that is tagged."
     )
     source = models.CharField(max_length=100, blank=True, help_text="Who said so.")
+    derived = models.BooleanField(
+        default=False, editable=False, help_text="Follows from the readings of a state sensor."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = OperatingStateQuerySet.as_manager()
@@ -30,7 +33,7 @@ class OperatingState(models.Model):
         ordering = ["asset", "-start", "-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["asset", "start", "state", "end"],
+                fields=["asset", "start", "state", "end", "derived"],
                 nulls_distinct=False,
                 name="operating_state_tagged_once",
             ),

@@ -11,7 +11,7 @@ from anomalies.familiar.hours import DAYS, HOUR_US, Memory, Window
 from sensors.slices import Buckets
 
 FIRST = 490_000 // 24 * 24  # a midnight
-DAY = Window(hour=FIRST + 20 * 24 + 12, low=58.0, high=62.0, mean=60.0, noise=1.0)
+DAY = Window(hour=FIRST + 20 * 24 + 12, low=58.0, high=62.0, mean=60.0, noise=1.0, rows=6)
 
 
 def memory(days: int = 20, **changed: list[int]) -> Memory:
@@ -39,7 +39,9 @@ def test_what_was_on_other_days_at_that_time_is_known_to_be_so() -> None:
 
 @pytest.mark.parametrize("hours", [-1, 0, 1])
 def test_an_hour_earlier_or_later_is_the_same_time(hours: int) -> None:
-    evening = Window(hour=FIRST + 20 * 24 + 18 + hours, low=40, high=60, mean=50.0, noise=1.0)
+    evening = Window(
+        hour=FIRST + 20 * 24 + 18 + hours, low=40, high=60, mean=50.0, noise=1.0, rows=6
+    )
     assert memory().days_like(evening) == 20
 
 
@@ -63,6 +65,20 @@ def test_what_is_long_ago_and_what_is_of_today_do_not_count() -> None:
     assert memory(days=DAYS + 30).days_like(replace(DAY, hour=FIRST + 24 * 60 + 12)) == DAYS
     today = replace(DAY, hour=FIRST + 19 * 24 + 12)
     assert memory(idle=list(range(19))).days_like(today) == 0
+
+
+def test_a_single_reading_is_not_said_to_be_stuck() -> None:
+    assert memory().days_like(replace(DAY, low=60.0, high=60.0, rows=1)) == 20
+
+
+def test_a_sensor_at_rest_is_known_at_any_time_from_the_second_day_on() -> None:
+    noon = replace(DAY, low=38.5, high=41.0, mean=40.0)
+    assert memory().days_like(noon) == 0
+    assert memory().rested_like(noon, lower=45.0)
+    assert not memory(days=1).rested_like(replace(noon, hour=FIRST + 36), lower=45.0)
+    assert not memory().rested_like(replace(noon, low=30.0), lower=45.0)
+    assert not memory().rested_like(replace(noon, low=40.0, high=40.0), lower=45.0)
+    assert not memory().rested_like(DAY, lower=45.0)
 
 
 def test_a_memory_of_nothing_knows_nothing() -> None:
