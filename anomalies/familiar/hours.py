@@ -51,7 +51,7 @@ class Window:
     @property
     def mean_room(self) -> float:
         """The same of the mean, which wavers more the fewer readings it is made of."""
-        return max(MEAN_ROOM, VALUE_ROOM / np.sqrt(self.rows)) * self.noise
+        return max(MEAN_ROOM, VALUE_ROOM / float(np.sqrt(self.rows))) * self.noise
 
     @property
     def may_be_stuck(self) -> bool:

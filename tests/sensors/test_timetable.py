@@ -17,7 +17,7 @@ WEEK = [{"days": [0, 1, 2, 3, 4], "from": "06:00", "until": "22:00"}]
 NIGHTS = [{"days": [4], "from": "22:00", "until": "06:00"}]
 
 
-def state(said: list[dict[str, object]], local: datetime, *holidays: date) -> int:
+def state(said: object, local: datetime, *holidays: date) -> int:
     at = local.astimezone(UTC)
     since, until = at - timedelta(days=3), at + timedelta(days=3)
     found = intervals(parse(said), holidays, ZONE, since=since, until=until)
