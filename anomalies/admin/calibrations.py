@@ -77,6 +77,9 @@ class CalibrationAdmin(SiteScopedAdmin):
     @admin.display(description="tried on verdicts held back")
     def tried(self, row: Calibration) -> SafeString:
         before, after = row.report["before"], row.report["after"]
+        if "budget_per_week" in row.report:
+            told = f"{before['per_week']:.3g} → {after['per_week']:.3g} episodes a week"
+            return cells.two_lines(told, f"by a budget; {after['missed']} confirmed missed")
         spared = f"{before['spared']} → {after['spared']} of {after['refuted']} refuted left out"
         missed = f"{len(after['missed'])} of {after['confirmed']} confirmed missed"
         return cells.two_lines(spared, missed)
