@@ -140,6 +140,10 @@ class NotificationQuerySet(TenantQuerySet[Any]):
         return self.filter(message__isnull=True, dropped="")
 
 
+class PreviewQuerySet(TenantQuerySet[Any]):
+    pass
+
+
 class WindowQuerySet(TenantQuerySet[Any]):
     pass
 

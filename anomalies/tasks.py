@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 # A wake-up that was queued and lost is asked for again after this long.
 WAKE_UP_EXPIRES_SECONDS = 20
-PASSES_PER_JOB = 200
 # A worker that deletes scores nothing meanwhile.
 RETENTION_SECONDS = 120
 # Less than the training queue's time-out; what is left over comes first the next night.
@@ -49,51 +48,55 @@ def wake_sweep() -> None:
     _wake("detection", sweep, flag="sweep")
 
 
+def wake_previews() -> None:
+    """Ask a worker to run the previews that wait."""
+    _wake("training", run_previews, flag="previews")
+
+
+def run_previews() -> int:
+    """Run the previews that people asked for; how many."""
+    from anomalies.replay import previews
+
+    _awake("previews")
+    return previews.run_waiting(now=timezone.now())
+
+
 def run_detection() -> int:
     """Score until no open note is left; how many sensors were scored."""
-    from anomalies import detection
+    from anomalies import cycle
+    from anomalies.ledger import Change
 
-    _awake("detection")
-    policy, sensors = detection.policy(), 0
-    for _ in range(PASSES_PER_JOB):
-        drained = detection.drain(now=timezone.now(), policy=policy)
-        sensors += drained.sensors
-        if drained.change:
+    def hand_on(change: Change) -> None:
+        if change:
             wake_validation()
-        if not drained.sensors:
-            break
         # There may be more than one worker can take: let an idle one join in.
         wake_detection()
-    return sensors
+
+    _awake("detection")
+    return cycle.score(timezone.now, after_each=hand_on)
 
 
 def run_validation() -> int:
     """Judge until no anomaly waits, then put them into episodes; how many were judged."""
-    from anomalies import validation
-    from anomalies.episodes import placing
+    from anomalies import cycle
 
     _awake("validation")
-    judged = 0
-    while done := validation.validate_due(now=timezone.now()):
-        judged += done
-    placing.place_due(now=timezone.now(), policies=placing.policies())
-    return judged
+    return cycle.judge(timezone.now)
 
 
 def sweep() -> None:
     """What the clock makes sure of: whatever waits in PostgreSQL is picked up."""
-    from anomalies import detection, routing, watch
-    from anomalies.episodes import closing, placing
-    from anomalies.windows import keeping
+    from anomalies import cycle, detection, routing
+    from anomalies.replay import previews
 
     _awake("sweep")
 
     released = detection.release_held()
     if released:
         logger.info("%d notes released: their champion is back", released)
-    watched = watch.watch(now=timezone.now(), policy=watch.policy())
-    if watched:
-        logger.info("silent sensors: %s", watched)
+    silent = cycle.look(timezone.now)
+    if silent:
+        logger.info("silent sensors: %s", silent)
     if ScoringNote.objects.open().exists():
         run_detection()
     routing.route_due(now=timezone.now())
@@ -102,8 +105,9 @@ def sweep() -> None:
         or Anomaly.objects.awaiting_episode().exists()
     ):
         run_validation()
-    closing.settle(now=timezone.now(), policies=placing.policies())
-    keeping.keep(now=timezone.now())
+    cycle.settle(timezone.now)
+    if previews.waiting(now=timezone.now()):
+        wake_previews()
 
 
 def forecast() -> None:
@@ -127,13 +131,11 @@ def forecast() -> None:
 
 def run_notification() -> None:
     """Remind, group what is to be told, and send what is due."""
-    from anomalies.notify import delivery, grouping, outbox
+    from anomalies import cycle
+    from anomalies.notify.delivery import Delivered
 
-    pacing = outbox.pacing()
-    outbox.remind(now=timezone.now())
-    grouping.gather(now=timezone.now(), pacing=pacing)
-    delivered = delivery.deliver(now=timezone.now(), pacing=pacing, rng=Random())  # noqa: S311
-    if delivered != delivery.Delivered():
+    delivered = cycle.tell(timezone.now, rng=Random())  # noqa: S311
+    if delivered != Delivered():
         logger.info("notifications: %s", delivered)
 
 

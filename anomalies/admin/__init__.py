@@ -4,6 +4,7 @@ from anomalies.admin.anomalies import AnomalyAdmin
 from anomalies.admin.calibrations import CalibrationAdmin
 from anomalies.admin.episodes import EpisodeAdmin
 from anomalies.admin.notifications import MessageAdmin, NotificationRouteAdmin
+from anomalies.admin.previews import PreviewAdmin
 from anomalies.admin.rules import ValidationRuleAdmin
 from anomalies.admin.sensors import ReviewedSensorAdmin
 from anomalies.admin.windows import MaintenanceWindowAdmin
@@ -15,6 +16,7 @@ __all__ = [
     "MaintenanceWindowAdmin",
     "MessageAdmin",
     "NotificationRouteAdmin",
+    "PreviewAdmin",
     "ReviewedSensorAdmin",
     "ValidationRuleAdmin",
 ]

@@ -80,6 +80,7 @@ class ValidationRuleForm(forms.ModelForm):
 @admin.register(ValidationRule)
 class ValidationRuleAdmin(SiteScopedAdmin):
     form = ValidationRuleForm
+    change_form_template = "admin/anomalies/previewable_form.html"
     list_display = ("name", "scope", "conditions_in_words", "effect", "priority", "enabled")
     list_filter = ("enabled", "kind", ("site", VisibleRelatedFilter))
     list_select_related = ("site",)

@@ -85,6 +85,7 @@ class OccurrenceInline(admin.TabularInline):
 @admin.register(MaintenanceWindow)
 class MaintenanceWindowAdmin(SiteScopedAdmin):
     form = WindowForm
+    change_form_template = "admin/anomalies/previewable_form.html"
     inlines = (OccurrenceInline,)
     list_display = ("reason", "purpose", "scope", "when", "hidden", "owner")
     list_filter = ("purpose", ("site", VisibleRelatedFilter), ("asset", VisibleRelatedFilter))

@@ -5,6 +5,7 @@ from anomalies.models.choices import Decision, Nature, NatureSort, PublishedStat
 from anomalies.models.detection import DetectionCheckpoint, DetectionLease, SilenceWatch
 from anomalies.models.episode import Episode, EpisodeEvent, Queue, Resolution, State
 from anomalies.models.notification import Message, Notification, NotificationRoute
+from anomalies.models.preview import Preview
 from anomalies.models.review import FaultPeriod, Review
 from anomalies.models.validation import (
     Calibration,
@@ -32,6 +33,7 @@ __all__ = [
     "Notification",
     "NotificationRoute",
     "PredictedCrossing",
+    "Preview",
     "PublishedStatus",
     "Queue",
     "Resolution",

@@ -38,14 +38,21 @@ class Delivered:
     failed: int = 0
 
 
-def deliver(*, now: datetime, pacing: Pacing, rng: Random, limit: int = 100) -> Delivered:
+def deliver(
+    *,
+    now: datetime,
+    pacing: Pacing,
+    rng: Random,
+    limit: int = 100,
+    channels: Mapping[str, Send] = CHANNELS,
+) -> Delivered:
     """Send what is due, oldest first; safe to run many times at once."""
     counts = {"sent": 0, "retried": 0, "failed": 0}
     for _ in range(limit):
         message = _take(now=now)
         if message is None:
             break
-        counts[_attempt(message, pacing, rng, now=now)] += 1
+        counts[_attempt(message, channels, pacing, rng, now=now)] += 1
     return Delivered(**counts)
 
 
@@ -62,9 +69,11 @@ def _take(*, now: datetime) -> Message | None:
     return message
 
 
-def _attempt(message: Message, pacing: Pacing, rng: Random, *, now: datetime) -> str:
+def _attempt(
+    message: Message, channels: Mapping[str, Send], pacing: Pacing, rng: Random, *, now: datetime
+) -> str:
     try:
-        CHANNELS[message.channel](message)
+        channels[message.channel](message)
     except Refused as error:
         return _record(message, Message.State.FAILED, str(error))
     except NotDelivered as error:

@@ -1,0 +1,1 @@
+"""History run again through the agents as they are, with something changed, and nothing written."""
