@@ -144,24 +144,28 @@ def _scored(works: Sequence[Work], known: dict[int, Known]) -> Iterable[tuple[Wo
         served = group[0].served
         detector = served.detector if isinstance(served, Champion) else None
         stretches = [work.region.stretch for work in group]
-        for work, by_rung in zip(group, score_stretches(stretches, detector, policy), strict=True):
+        by_rungs = score_stretches(stretches, detector, policy)
+        again = _looked_at_again(group, by_rungs)
+        for work, by_rung, scored in zip(group, by_rungs, again, strict=True):
             stretch = work.region.stretch
             if not stretch.conditions:
                 known[work.sensor_id] = Known(stretch.series, stretch.first, by_rung.features)
             if (core := work.unfolded.judged) is not None:
-                scored = _looked_at_again(work, by_rung)
                 rarity, stood = folding.rarity(core), stretch.stood
                 if stood is not None:
                     rarity = np.where(stood, 0.0, rarity)  # the core knows no operating states
                 yield work, with_core(scored, core, rarity, policy)
 
 
-def _looked_at_again(work: Work, scored: Scored) -> Scored:
+def _looked_at_again(works: Sequence[Work], scored: Sequence[Scored]) -> list[Scored]:
     """What the rungs find odd with their short memory may be what it does every day."""
-    if not look.is_due(scored, work.policy):
-        return scored
-    past = pasts.past_of(work.region.sensor, work.region.stretch)
-    return look.look_again(work.region.stretch, scored, past, work.policy)
+    due = [i for i, one in enumerate(scored) if look.is_due(one, works[i].policy)]
+    regions_due = [works[i].region for i in due]
+    found = list(scored)
+    pasts_due = pasts.pasts_of([(region.sensor, region.stretch) for region in regions_due])
+    for i, region, past in zip(due, regions_due, pasts_due, strict=True):
+        found[i] = look.look_again(region.stretch, scored[i], past, works[i].policy)
+    return found
 
 
 def release_held() -> int:

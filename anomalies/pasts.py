@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -20,18 +21,33 @@ HOUR = timedelta(hours=1)
 REACH = timedelta(days=DAYS) + 2 * HOUR
 
 
-def past_of(sensor: Sensor, stretch: Stretch) -> Past:
-    """Its hours that a stretch's rows may know: those in which its machine ran throughout, and
-    without those of confirmed faults."""
+def pasts_of(looked_at: Sequence[tuple[Sensor, Stretch]]) -> list[Past]:
+    """Of each sensor the hours that the rows of its stretch may know."""
+    ids = [sensor.pk for sensor, _ in looked_at]
+    hours.catch_up(ids)
+    told, blamed = states.told_of(ids), exclusions.known_of(ids)
+    return [
+        _past(sensor, stretch, told=sensor.pk in told, blamed=sensor.pk in blamed)
+        for sensor, stretch in looked_at
+    ]
+
+
+def _past(sensor: Sensor, stretch: Stretch, *, told: bool, blamed: bool) -> Past:
+    """The hours in which its machine ran throughout, and without those of confirmed faults.
+
+    told, blamed: whether a state was ever told, a fault ever confirmed.
+    """
     first, last = (to_datetime(stretch.times[row]) for row in (0, -1))
     since = first.replace(minute=0, second=0, microsecond=0) - REACH
     until = last.replace(minute=0, second=0, microsecond=0) + HOUR
     known = hours.hours_of(sensor.pk, since=since, until=until)
     begins = known.begins.astype("datetime64[us]")
-    usable = ran_throughout(
-        begins, np.timedelta64(HOUR), states.intervals_of(sensor.pk, since, until)
-    )
-    faults = exclusions.confirmed_fault_periods(sensor.pk, since=since, until=until)
-    for start, end in zip(faults.since, faults.until, strict=True):
-        usable &= (begins + np.timedelta64(HOUR) <= start) | (begins > end)
+    usable = np.ones(len(begins), np.bool_)
+    if told:
+        intervals = states.intervals_of(sensor.pk, since, until)
+        usable &= ran_throughout(begins, np.timedelta64(HOUR), intervals)
+    if blamed:
+        faults = exclusions.confirmed_fault_periods(sensor.pk, since=since, until=until)
+        for start, end in zip(faults.since, faults.until, strict=True):
+            usable &= (begins + np.timedelta64(HOUR) <= start) | (begins > end)
     return Past(known.take(usable), only_rises=kind_named(sensor.kind).worsens > 0)

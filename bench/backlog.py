@@ -20,8 +20,9 @@ from bench.readings import SEED, UNTIL, site, stored, ten_minutes_apart
 from bench.report import Report
 from bench.rungs import POLICY, Rung, newest, rows_of, whole
 from bench.timing import Measured, cpu_seconds, seconds
+from sensors import rollups
 from sensors.generator import Plan, generate
-from sensors.models import Asset, ScoringNote, Sensor
+from sensors.models import Asset, RollupNote, ScoringNote, Sensor
 from sensors.series import to_datetime
 
 READINGS = 500  # of each sensor
@@ -31,6 +32,7 @@ def run(report: Report, rungs: Sequence[Rung], *, sensors: int) -> None:
     for rung in rungs:
         empty()
         fleet = _fleet(sensors)
+        _roll_up(fleet)
         settle()
         report.step(f"{len(fleet):,} sensors stored")
         with rung.serves():
@@ -54,6 +56,15 @@ def _fleet(sensors: int) -> list[Sensor]:
             sensor.save(update_fields=["asset"])
             found.append(sensor)
     return found[:sensors]
+
+
+def _roll_up(sensors: Sequence[Sensor]) -> None:
+    """What the scheduler does by a job of its own, whoever detects."""
+    since, until = to_datetime(ten_minutes_apart(2 * READINGS)[0]), to_datetime(UNTIL)
+    RollupNote.objects.bulk_create(
+        RollupNote(sensor=sensor, since=since, until=until) for sensor in sensors
+    )
+    rollups.roll_up()
 
 
 def _note(sensors: Sequence[Sensor], newest: int) -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import F, Sum
 
 from sensors import buckets, rollups
-from sensors.models import SensorProfile
+from sensors.models import RollupNote, SensorProfile
 from sensors.slices import Buckets, Level, Plan, Range, joined
 
 # So much that waits to be rolled up is rolled up at once instead of being read time and again.
 MUCH_US = 24 * Level.HOUR.us
+MUCH = timedelta(microseconds=MUCH_US)
 
 
 def hours_of(sensor_id: int, *, since: datetime, until: datetime) -> Buckets:
@@ -23,6 +27,14 @@ def hours_of(sensor_id: int, *, since: datetime, until: datetime) -> Buckets:
     profile = SensorProfile.objects.filter(sensor=sensor_id).first()
     kept_from = buckets.to_us(profile.kept_from) if profile and profile.kept_from else None
     return buckets.in_slices(sensor_id, Plan(Level.HOUR, asked[0], Level.HOUR.us), asked, kept_from)
+
+
+def catch_up(sensor_ids: Sequence[int]) -> None:
+    """Roll up what waits of these sensors, where that is much, for all of them at once."""
+    waits = RollupNote.objects.filter(sensor__in=sensor_ids).values("sensor")
+    waits = waits.annotate(time=Sum(F("until") - F("since"))).filter(time__gt=MUCH)
+    if much := list(waits.values_list("sensor", flat=True)):
+        rollups.roll_up(sensors=much)
 
 
 def _noted(sensor_id: int, asked: Range) -> int:
