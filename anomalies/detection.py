@@ -15,6 +15,7 @@ from django.conf import settings
 
 from anomalies import (
     achieved,
+    alarm_rate,
     checkpoints,
     folding,
     gaps,
@@ -47,7 +48,7 @@ from anomalies.scoring import (
     score_stretches,
     with_core,
 )
-from mlops import serving
+from mlops import serving, shadow
 from mlops.serving import Champion
 from sensors import state_sources
 from sensors.models import Reading, ScoringNote, Sensor, SensorProfile
@@ -83,7 +84,9 @@ def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
     far = [work for work in works if work.unfolded.judged is None]
     recording.come_nearer(far, claim, now=now)
     known: dict[int, Known] = {}
-    change += recording.store(list(_scored(works, known)), claim, now=now)
+    scored = list(_scored(works, known))
+    change += recording.store(scored, claim, now=now)
+    _challenge(scored, now=now)
     change += Change(changed=routing.route_due(now=now, known=known))
     return Drained(len(claim.notes), change)
 
@@ -155,6 +158,30 @@ def _scored(works: Sequence[Work], known: dict[int, Known]) -> Iterable[tuple[Wo
                 if stood is not None:
                     rarity = np.where(stood, 0.0, rarity)  # the core knows no operating states
                 yield work, with_core(scored, core, rarity, policy)
+
+
+def _challenge(scored: Iterable[tuple[Work, Scored]], *, now: datetime) -> None:
+    """Challengers say what they would have said."""
+    shadow.keep(
+        (
+            _seen(work, found, work.served)
+            for work, found in scored
+            if isinstance(work.served, Champion) and work.served.challenger is not None
+        ),
+        now=now,
+    )
+
+
+def _seen(work: Work, scored: Scored, served: Champion) -> shadow.Seen:
+    newest = slice(-shadow.MAX_ROWS, None)
+    level = alarm_rate.champion_level(scored.decades[newest])
+    return shadow.Seen(
+        work.sensor_id,
+        work.region.stretch.times[newest],
+        scored.features[newest],
+        served,
+        levelled=lambda scores: alarm_rate.at_level(scores, level),
+    )
 
 
 def _looked_at_again(works: Sequence[Work], scored: Sequence[Scored]) -> list[Scored]:

@@ -170,7 +170,9 @@ def retrain() -> None:
 
 def housekeeping() -> None:
     """Forget what is past its retention: readings and their minute roll-ups, quarantined readings,
-    answers to repeated requests."""
+    answers to repeated requests, scores of challengers."""
+    from mlops import shadow
+
     now = timezone.now()
     dropped = retention.drop(now=now, seconds=RETENTION_SECONDS)
     if dropped != retention.Dropped():
@@ -179,6 +181,7 @@ def housekeeping() -> None:
     logger.info("%d conflicts of readings removed", conflicts.prune(now=now))
     logger.info("%d answers removed from the ledger", ledger.prune(now=now))
     logger.info("%d arrivals of MQTT messages removed", arrivals.prune(now=now))
+    logger.info("%d scores of challengers removed", shadow.prune(now=now))
 
 
 def _wake(queue_name: str, job: Callable[[], int | None], *, flag: str = "") -> None:

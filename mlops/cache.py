@@ -125,7 +125,7 @@ class Cellar:
                 continue
         for _, path in sorted(dated)[: -self._size]:
             path.unlink(missing_ok=True)
-            for beside in (".lock", ".ready"):
+            for beside in (".lock", ".ready", ".asked"):
                 path.with_suffix(beside).unlink(missing_ok=True)
 
 

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 COOL_DOWN_S = 10.0
 LEAST_S = 0.05
+ASKED_AGAIN_S = 10.0
 REGISTRY, ARTIFACTS = "model registry", "model artifacts"
 # Seconds between two signs of life of the bucket, and for all of it, where nobody waits.
 UNHURRIED = Wait(60.0, 600.0)
@@ -106,7 +107,13 @@ def _in_turn(name: str, version: int, sha256: str, wait: Wait) -> tuple[bytes, b
 
 
 def go_on_behind(name: str, version: int, sha256: str) -> None:
-    """Let a process of its own fetch what took too long; one at a time for each artifact."""
+    """Let a process of its own fetch what took too long; one at a time for each artifact, and none
+    where one was started a moment ago."""
+    asked = settings.MODEL_CACHE_DIR / f"{sha256}.asked"
+    if asked.exists() and time.time() - asked.stat().st_mtime < ASKED_AGAIN_S:
+        return
+    asked.parent.mkdir(parents=True, exist_ok=True)
+    asked.touch()
     told = {
         "MLFLOW_TRACKING_URI": str(settings.MLFLOW_TRACKING_URI),
         "MODEL_CACHE_DIR": str(settings.MODEL_CACHE_DIR),

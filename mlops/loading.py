@@ -44,6 +44,19 @@ def load_approved(approval: ModelApproval, wait: Wait, tally: Tally) -> Detector
     return model
 
 
+def at_hand(approval: ModelApproval) -> Detector | Predictor | None:
+    """From this process or this machine's disk; else another process fetches it for the next time.
+
+    Refused.
+    """
+    if (known := _shelf().get(approval.sha256)) is not None:
+        return known
+    if cellar().get(approval.sha256) is None:
+        go_on_behind(approval.name, approval.version, approval.sha256)
+        return None
+    return load_approved(approval, patient(), Tally())
+
+
 def model_of(name: str, version: int, sha256: str, wait: Wait, took: Took) -> Detector | Predictor:
     """What hashes to sha256, as a model; whether that may be loaded is known by then."""
     from mlops import artifacts, ready  # scientific libraries: only who loads a model needs them

@@ -123,6 +123,34 @@ class Fallback(models.Model):
         return f"{self.name}: {self.rung}"
 
 
+class ShadowScores(models.Model):
+    """What a challenger and the champion said of the same live readings. It raises nothing."""
+
+    sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="shadow_scores")
+    name = models.CharField(max_length=200)
+    version = models.PositiveIntegerField(help_text="The challenger's.")
+    champion_version = models.PositiveIntegerField()
+    since = models.DateTimeField(help_text="Event time of the first reading.")
+    until = models.DateTimeField(help_text="Event time of the last one.")
+    times = ArrayField(models.BigIntegerField(), help_text="Microseconds since 1970, UTC.")
+    champion_scores = ArrayField(models.FloatField())
+    challenger_scores = ArrayField(models.FloatField())
+    scored_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "shadow scores"
+        ordering = ["-scored_at", "-id"]
+        indexes = [
+            # A comparison reads those of a version, sensor by sensor.
+            models.Index(fields=["name", "version", "sensor"], name="shadow_of_version"),
+            # Housekeeping forgets the oldest.
+            models.Index(fields=["scored_at"], name="shadow_oldest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version} beside v{self.champion_version}"
+
+
 class Forecast(models.Model):
     """What a sensor was expected to read after `as_of`, by whoever did best on its past.
 

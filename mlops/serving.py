@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from django.db.models import Q
@@ -25,6 +25,7 @@ from mlops.predictor import Predictor
 from mlops.tally import Tally
 
 __all__ = [
+    "Challenger",
     "Champion",
     "NoChampion",
     "Refused",
@@ -51,13 +52,23 @@ _as_if: ContextVar[Mapping[str, int]] = ContextVar("_as_if", default=MappingProx
 
 
 @dataclass(frozen=True, slots=True)
+class Challenger:
+    version: int
+    detector: Detector
+
+
+@dataclass(frozen=True, slots=True)
 class Champion:
-    """instead_of: why the version that should serve does not; empty where this is the one."""
+    """instead_of: why the version that should serve does not; empty where this is the one.
+
+    challenger: scores beside it and raises nothing; None where there is none at hand.
+    """
 
     name: str
     version: int
     detector: Detector
     instead_of: str = ""
+    challenger: Challenger | None = None
 
     @property
     def expected(self) -> bool:
@@ -118,10 +129,11 @@ def champions_for(sensors: Iterable[tuple[int, str]]) -> dict[int, Served]:
         return {pk: _none_yet(pair) for pk, pair in names.items()}
     tally, until = Tally(), soon()
     try:
-        aliases = guarded(REGISTRY, lambda: registry.champions(PREFIX, hurried(until)))
-        aliases |= _as_if.get()
-        versions = {name: aliases[name] for name in wanted if name in aliases}
-        found = _served(versions, tally, until)
+        roles = guarded(REGISTRY, lambda: registry.roles(PREFIX, hurried(until)))
+        champions = _at(registry.CHAMPION, roles, wanted) | {
+            name: version for name, version in _as_if.get().items() if name in wanted
+        }
+        found = _challenged(_served(champions, tally, until), roles)
         served = {pk: _first(pair, found) for pk, pair in names.items()}
     except Unavailable as away:
         served = {pk: _away(pair, promoted, str(away)) for pk, pair in names.items()}
@@ -178,11 +190,44 @@ def _first(pair: tuple[str, str], found: Mapping[str, Served]) -> Served:
     return next((found[name] for name in pair if name in found), _none_yet(pair))
 
 
-def _served(versions: Mapping[str, int], tally: Tally, until: float) -> dict[str, Served]:
+def _at(
+    alias: str, roles: Mapping[str, Mapping[str, int]], wanted: Iterable[str]
+) -> dict[str, int]:
+    return {name: roles[name][alias] for name in wanted if alias in roles.get(name, {})}
+
+
+def _challenged(
+    found: dict[str, Served], roles: Mapping[str, Mapping[str, int]]
+) -> dict[str, Served]:
+    """With the challengers that are at hand: nobody waits for one, and none can be in the way."""
+    rivals = _at(registry.CHALLENGER, roles, found)
+    approvals = _approvals(rivals)
+    for name, version in rivals.items():
+        champion = found[name]
+        if isinstance(champion, Champion) and champion.version != version:
+            found[name] = replace(champion, challenger=_challenger(approvals.get(name), version))
+    return found
+
+
+def _challenger(approval: ModelApproval | None, version: int) -> Challenger | None:
+    if approval is None:
+        return None
+    try:
+        model = loading.at_hand(check_approval(approval, approval.name, version))
+    except Refused:
+        return None
+    return Challenger(version, model) if model and not isinstance(model, Predictor) else None
+
+
+def _approvals(versions: Mapping[str, int]) -> dict[str, ModelApproval]:
     either = Q(pk__in=[])
     for name, version in versions.items():
         either |= Q(name=name, version=version)
-    approvals = {row.name: row for row in ModelApproval.objects.filter(either)}
+    return {row.name: row for row in ModelApproval.objects.filter(either)} if versions else {}
+
+
+def _served(versions: Mapping[str, int], tally: Tally, until: float) -> dict[str, Served]:
+    approvals = _approvals(versions)
     return {
         name: _or_the_last_good(name, version, approvals.get(name), tally, until)
         for name, version in versions.items()

@@ -253,6 +253,7 @@ MODEL_CACHE_SIZE = env.int("MODEL_CACHE_SIZE", default=32)
 REGISTRY_TIMEOUT_SECONDS = env.int("REGISTRY_TIMEOUT_SECONDS", default=5)
 # How long detection waits for the registry and its artifacts before a lower rung judges.
 MODEL_PATIENCE_SECONDS = env.float("MODEL_PATIENCE_SECONDS", default=0.7)
+SHADOW_RETENTION_DAYS = env.int("SHADOW_RETENTION_DAYS", default=14)
 DETECTION_LEASE_SECONDS = env.int("DETECTION_LEASE_SECONDS", default=120)
 DETECTION_CLAIM_SIZE = env.int("DETECTION_CLAIM_SIZE", default=64)
 DETECTION_POLICY = env.json("DETECTION_POLICY", default={})

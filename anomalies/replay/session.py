@@ -27,7 +27,7 @@ from anomalies.models import (
     NotificationRoute,
     ValidationRule,
 )
-from mlops.models import Fallback, ServedModel
+from mlops.models import Fallback, ServedModel, ShadowScores
 from sensors.models import Asset, ScoringNote, Sensor, SensorProfile, SensorRhythm, Site
 from sensors.quality import Flag
 
@@ -49,7 +49,7 @@ COPIED: dict[Any, str] = {
     "FROM public.anomalies_faultperiod p WHERE p.sensor_id = public.anomalies_detectioncheckpoint"
     ".sensor_id AND p.noted_at >= %(begin)s AND p.since <= time)",
 }
-EMPTY = (ScoringNote, SensorProfile, SensorRhythm, ServedModel, Fallback)
+EMPTY = (ScoringNote, SensorProfile, SensorRhythm, ServedModel, Fallback, ShadowScores)
 # What the agents read and never write, or never look at; they see the real one.
 NOT_OURS = frozenset({"anomalies_preview"})
 CLOCK = "smartmaint.replay_clock"

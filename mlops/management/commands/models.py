@@ -81,6 +81,8 @@ class Command(BaseCommand):
             self.stdout.write(_line(entry))
 
     def _show(self, options: dict[str, Any]) -> None:
+        from mlops import shadow
+
         entries = [entry for entry in catalogue() if entry.name == options["name"]]
         if not entries:
             raise CommandError(f"There is no model named {options['name']!r}; see `models list`.")
@@ -92,9 +94,11 @@ class Command(BaseCommand):
             tags = ", ".join(f"{key}={value}" for key, value in sorted(version["tags"].items()))
             aliases = " ".join(f"@{alias}" for alias in version["aliases"])
             self.stdout.write(f"  v{version['version']} {aliases} {tags}")
+            if registry.CHALLENGER in version["aliases"]:
+                self.stdout.write(f"    {shadow.told(options['name'], version['version'])}")
 
     def _compare(self, options: dict[str, Any]) -> None:
-        from mlops import gate  # the scientific libraries
+        from mlops import gate, shadow  # the scientific libraries
 
         name, version = options["name"], options["version"]
         if version is None:
@@ -105,6 +109,7 @@ class Command(BaseCommand):
         verdict = gate.judge(name, version, now=timezone.now())
         for line in verdict.table:
             self.stdout.write(line)
+        self.stdout.write(shadow.told(name, version))
         answer = "may become champion" if verdict.passes else "may not become champion"
         self.stdout.write(f"{name} v{version} {answer}: {verdict.reason}")
 
