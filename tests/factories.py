@@ -34,7 +34,7 @@ def make_person(*sites: Site, **values: Any) -> User:
 
 def make_asset(*, site: Site | None = None, **values: Any) -> Asset:
     return Asset.objects.create(
-        site=site or make_site(), **{"name": f"pump {next(_number)}", **values}
+        site=site or make_site(), **{"name": f"pump no. {next(_number)}", **values}
     )
 
 
