@@ -35,7 +35,7 @@ def test_it_says_what_would_have_been(limit_crossed: None, tmp_path: Path) -> No
     text = replayed()
     assert "north: 2026-03-01 11:00 to 2026-03-01 12:00, UTC" in text
     assert "as it is configured now; 43 readings" in text
-    assert "+ 2026-03-01 11:38 – 2026-03-01 11:40  north/pump  severity 5" in text
+    assert "+ 2026-03-01 11:38 – 2026-03-01 11:40  north/pump  severity 4" in text
     labels = tmp_path / "labels.csv"
     labels.write_text("asset,start,end\npump,2026-03-01T11:30,2026-03-01T11:50\n")
     found = json.loads(replayed("--json", f"--labels={labels}"))

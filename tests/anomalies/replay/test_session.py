@@ -96,4 +96,5 @@ def test_every_table_of_the_agents_is_a_temporary_one() -> None:
         *("Site", "Asset", "Sensor", "ScoringNote", "SensorProfile", "SensorRhythm"),
         *("ValidationRule", "NotificationRoute", "MaintenanceWindow", "Calibration"),
         *("FaultPeriod", "DetectionCheckpoint", "ServedModel", "Fallback"),
+        "ShadowScores",
     }
