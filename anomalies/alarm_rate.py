@@ -14,12 +14,11 @@ from numpy.lib.stride_tricks import sliding_window_view
 from sensors.series import FloatArray, TimeArray
 
 DAYS = 30
-# Of healthy generated sensors, a reading every ten minutes, the statistical and the local rung give
-# about one alarm in 30 days at this level, after what is familiar was left out, and ten times as
-# many at a level lower by this power.
-OWN_BASE, OWN_POWER = 0.8, 0.16
-# A champion's rarity is calibrated when it is trained; its level falls by so much.
-CHAMPION_BASE, CHAMPION_DROP = 0.85, 0.45
+# Where healthy generated sensors, a reading every ten minutes, give about one alarm in 30 days when
+# what is familiar is left out; and by how much lower they give about ten times as many. OWN: the
+# rungs that judge by a sensor's own features; CHAMPION: one that was trained on such sensors.
+OWN_BASE, OWN_DROP = 0.83, 0.42
+CHAMPION_BASE, CHAMPION_DROP = 0.82, 0.44
 REFERENCE_INTERVAL_S = 600.0
 INTERVALS = 63  # of which the median is a row's usual one
 LEAST, MOST = 0.5, 2.0
@@ -53,7 +52,7 @@ def usual_intervals(times: TimeArray, first: int) -> FloatArray:
 
 def own_level(decades: FloatArray) -> FloatArray:
     """Of the rungs that judge by a sensor's own features."""
-    return np.asarray(np.clip(OWN_BASE * 10.0 ** (-OWN_POWER * decades), LEAST, MOST))
+    return np.asarray(np.clip(OWN_BASE - OWN_DROP * decades, LEAST, MOST))
 
 
 def champion_level(decades: FloatArray) -> FloatArray:

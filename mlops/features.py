@@ -62,9 +62,9 @@ FEATURES: tuple[str, ...] = (
 NOTABLE: dict[str, float] = {
     "z": 5.0,
     "level": 4.0,
-    "novelty": 6.0,
-    "spike": 10.0,
-    "spread": 2.1,
+    "novelty": 4.5,
+    "spike": 9.0,
+    "spread": 1.7,
     "slope": 4.0,
     "season": 7.0,
     "season_level": 3.0,

@@ -15,6 +15,7 @@ from sensors.series import FloatArray
 
 ALARM_LEVEL = 0.5
 ALARM_RARITY = 4.0  # -log10 of the tail probability that scores ALARM_LEVEL
+RARE_POWER, SEEN_MARGIN = 0.75, 1.05
 TAIL_SHARE = 0.1  # of the calibration rows; what is rarer is extrapolated
 
 
@@ -44,6 +45,15 @@ def score_of_rarity(rarity: FloatArray) -> FloatArray:
     return np.asarray(rarity / (rarity + ALARM_RARITY))
 
 
+def rare_share(rows: int) -> float:
+    """The rarest share of so many rows of which anything can be said.
+
+    >>> rare_share(10_000)
+    0.001
+    """
+    return float(rows**-RARE_POWER)
+
+
 @dataclass(frozen=True, slots=True)
 class Tail:
     """How rare a raw distance is, learnt on rows that the distance was not fitted on.
@@ -71,6 +81,17 @@ class Tail:
         typical = float(np.median(excess)) / np.log(2) if len(excess) else 0.0
         floor = 1e-3 * float(knots[-1] - knots[0]) + 1e-9
         return cls(knots, -np.log10(exceeded), float(max(typical, floor) * np.log(10)))
+
+    @classmethod
+    def stated(cls, raw: FloatArray) -> Tail:
+        """For a distance that is a rarity by itself, from calibration distances as for `learn`.
+
+        A few hundred rows cannot say what happens once in ten thousand: they are believed where
+        they say that it happens more often, by what once in n ** RARE_POWER of them was.
+        """
+        often = float(np.quantile(raw, 1 - rare_share(len(raw)))) if len(raw) else 0.0
+        factor = max(1.0, SEEN_MARGIN * often / ALARM_RARITY)
+        return cls(np.array([0.0, ALARM_RARITY * factor]), np.array([0.0, ALARM_RARITY]), factor)
 
     def rarity(self, raw: FloatArray) -> FloatArray:
         """-log10 of the probability of a distance as large as that; shape as given."""

@@ -18,6 +18,7 @@ from mlops.features import FEATURES
 from sensors.series import FloatArray
 
 CANDIDATES = ("isolation_forest", "mahalanobis", "tails")
+RARITIES = frozenset({"tails"})  # whose distance is a rarity
 
 
 @dataclass(slots=True)
@@ -42,7 +43,8 @@ class Fitted:
 
     def calibrate(self, X: FloatArray) -> Self:
         """X: rows that `fit` did not see, shape (n, d), n >= 20."""
-        self.tail = Tail.learn(self.distance(X))
+        learn = Tail.stated if self.name in RARITIES else Tail.learn
+        self.tail = learn(self.distance(X))
         return self
 
     def distance(self, X: FloatArray) -> FloatArray:

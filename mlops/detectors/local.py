@@ -18,7 +18,7 @@ from sensors.series import FloatArray
 MIN_HISTORY_ROWS = 120
 _USUAL_SHARE = 0.99  # of the rows; the farthest may be faults nobody labelled
 _MARGIN = 1.5  # an alarm is this far beyond what is usual
-_LEAST, _MOST = 0.8, 2.0  # of the statistical rung's level
+_LEAST, _MOST = 0.85, 1.5  # of the statistical rung's level
 
 
 class Local:

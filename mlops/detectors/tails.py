@@ -11,14 +11,21 @@ from typing import Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from mlops.detectors.base import ALARM_RARITY, SEEN_MARGIN, rare_share
 from sensors.series import FloatArray
 
 _SHARE = 0.02  # of the rows, to each side; what is rarer is extrapolated
-_FLOOR = 0.25  # least width of a decade; 1 is where a feature is notable by itself
+# Where a feature alarms, 1 being where it is notable by itself; higher only if it has been there.
+_LEAST, _MOST = 0.85, 1.0
+_NARROWEST = 0.02  # decade
 
 
 class Tails(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
-    """Both sides of each feature: an empirical quantile, and an exponential tail beyond it."""
+    """Both sides of each feature: an empirical quantile, and an exponential tail beyond it.
+
+    A tail extrapolated from a few hundred rows is a guess: it alarms where the feature is notable,
+    or somewhat earlier, unless rows that it was fitted on have been there without being rare.
+    """
 
     def __init__(self, share: float = _SHARE) -> None:
         self.share = share
@@ -28,7 +35,11 @@ class Tails(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
         self.edge_ = np.quantile(both, 1 - self.share, axis=0)
         inner = np.quantile(both, 1 - 5 * self.share, axis=0)
         # From a fifth of the rarity to all of it the tail took this long for log10(5) decades.
-        self.decade_ = np.maximum((self.edge_ - inner) / np.log10(5.0), _FLOOR)
+        decade = (self.edge_ - inner) / np.log10(5.0)
+        beyond = ALARM_RARITY + np.log10(self.share)  # decades from the edge to an alarm
+        seen = SEEN_MARGIN * np.quantile(both, 1 - rare_share(len(both)), axis=0)
+        alarm = np.clip(self.edge_ + beyond * decade, _LEAST, np.maximum(_MOST, seen))
+        self.decade_ = np.maximum((alarm - self.edge_) / beyond, _NARROWEST)
         return self
 
     def rarity(self, X: FloatArray) -> FloatArray:

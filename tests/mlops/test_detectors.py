@@ -184,3 +184,37 @@ def test_the_threshold_of_a_classifier_becomes_the_alarm_level() -> None:
     scores = Classified("odds", Odds(), threshold=0.2).score(X)
     assert scores[1] == pytest.approx(ALARM_LEVEL)
     assert scores[0] < ALARM_LEVEL < scores[2]
+
+
+def heavy(rows: int, seed: int = 0) -> FloatArray:
+    """Rows of which each feature is now and then far out, by as much as it takes to be notable."""
+    common = np.array([features.NOTABLE[name] for name in FEATURES])
+    rng = np.random.default_rng(seed)
+    return np.asarray(common * 0.3 * np.clip(rng.standard_t(3, (rows, len(FEATURES))), -3, 3))
+
+
+def alarms_at(detector: Detector, name: str, times_notable: float) -> bool:
+    row = np.zeros((1, len(FEATURES)))
+    row[0, FEATURES.index(name)] = times_notable * features.NOTABLE[name]
+    return bool(detector.score(row)[0] >= ALARM_LEVEL)
+
+
+def test_few_rows_do_not_move_the_alarm_of_a_kind_beyond_what_is_notable() -> None:
+    kind = candidate("tails").fit(heavy(600)).calibrate(heavy(60, seed=1))
+    assert all(alarms_at(kind, name, 1.25) for name in FEATURES)
+    assert not any(alarms_at(kind, name, 0.5) for name in FEATURES)
+
+
+def test_a_kind_that_often_is_notably_far_out_alarms_farther_out() -> None:
+    rows = heavy(2_000)
+    spike = FEATURES.index("spike")
+    rows[::50, spike] = 2.0 * features.NOTABLE["spike"]
+    kind = candidate("tails").fit(rows[:1_500]).calibrate(rows[1_500:])
+    assert not alarms_at(kind, "spike", 1.9)
+    assert alarms_at(kind, "spike", 4.0)
+
+
+def test_a_rarity_that_the_held_back_rows_often_exceed_is_believed_less() -> None:
+    quiet, loud = np.linspace(0, 2, 500), np.linspace(0, 8, 500)
+    assert Tail.stated(quiet).rarity(np.array([0.0, 4.0, 8.0])).tolist() == [0.0, 4.0, 8.0]
+    assert Tail.stated(loud).rarity(np.array([4.0]))[0] < 2.5
