@@ -11,7 +11,7 @@ from anomalies import silence
 from anomalies.alarm_rate import DAYS
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly, DetectionLease, Rung, Verdict
-from sensors.models import Sensor, SensorProfile
+from sensors.models import Asset, Sensor, SensorProfile
 
 FEWEST_DAYS = 1.0
 
@@ -33,6 +33,12 @@ def bearing(sensor: Sensor, policy: DetectionPolicy) -> DetectionPolicy:
     return replace(policy, false_alarms=rate)
 
 
+def bearing_of_machine(asset: Asset, policy: DetectionPolicy) -> DetectionPolicy:
+    """The policy with the false alarms that a machine can bear: as many as a sensor of its site."""
+    stated = asset.site.false_alarms
+    return policy if stated is None else replace(policy, false_alarms=stated)
+
+
 def of(sensor: Sensor, policy: DetectionPolicy) -> AlarmRate:
     """What a threshold by rarity promised, and the anomalies by rarity that nobody confirmed.
 
@@ -45,7 +51,7 @@ def of(sensor: Sensor, policy: DetectionPolicy) -> AlarmRate:
         return AlarmRate(promised, None, 0.0)
     since = max(profile.first_time, lease.scored_until - timedelta(days=DAYS))
     days = (lease.scored_until - since) / timedelta(days=1)
-    given = Anomaly.objects.standing().filter(sensor=sensor, end__gte=since)
+    given = Anomaly.objects.standing().filter(sensor=sensor, asset__isnull=True, end__gte=since)
     given = given.exclude(verdict=Verdict.CONFIRMED).exclude(rung=Rung.LIMITS)
     count = given.exclude(detector=silence.DETECTOR).exclude(nature="predicted").count()
     return AlarmRate(promised, count * DAYS / days if days >= FEWEST_DAYS else None, days)

@@ -35,6 +35,8 @@ from anomalies.familiar.look import Look
 from anomalies.findings import CORE, Recomputed, fingerprint
 from anomalies.leases import Notes
 from anomalies.ledger import Change
+from anomalies.machines import judging, recomputing
+from anomalies.machines.findings import DETECTOR as JOINT
 from anomalies.models import Anomaly, Rung
 from anomalies.recording import Work
 from anomalies.regions import Noted, Region
@@ -87,6 +89,7 @@ def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
     scored = list(_scored(works, known))
     change += recording.store(scored, claim, now=now)
     _challenge(scored, now=now)
+    change += judging.judge_due(now=now, policy=policy)
     change += Change(changed=routing.route_due(now=now, known=known))
     return Drained(len(claim.notes), change)
 
@@ -228,6 +231,8 @@ def recompute(anomaly: Anomaly) -> Recomputed:
     if anomaly.detector == predicted.DETECTOR:
         return predictions.recompute(anomaly)
     policy = DetectionPolicy(**anomaly.receipt["policy"])
+    if anomaly.detector == JOINT:
+        return _of_machine(anomaly, kept_from)
     if anomaly.detector == CORE:
         return _by_core(anomaly, policy)
     champion = None
@@ -249,6 +254,13 @@ def recompute(anomaly: Anomaly) -> Recomputed:
 
 class AnotherCore(serving.Unavailable):
     """The core is not any more what it was when it gave a score."""
+
+
+def _of_machine(anomaly: Anomaly, kept_from: datetime | None) -> Recomputed:
+    again = recomputing.recompute(anomaly, kept_from=kept_from)
+    if again is None:
+        raise ReadingsDropped(kept_from or anomaly.peak)
+    return again
 
 
 def _by_core(anomaly: Anomaly, policy: DetectionPolicy) -> Recomputed:

@@ -12,6 +12,7 @@ from mlops import features
 from sensors.series import FloatArray
 
 FEW = 0.05
+DECIMALS = 12  # of a share: they are to add up to 1 within 1e-9
 WORDS = {
     "z": "the value stands far from its usual level",
     "level": "its level has shifted",
@@ -57,7 +58,7 @@ def contributions(
     return [
         {
             "feature": names[i],
-            "share": round(float(shares[i]), 6),
+            "share": round(float(shares[i]), DECIMALS),
             "value": round(float(row[i]), 6),
         }
         for i in order
@@ -66,11 +67,11 @@ def contributions(
 
 def sentence(facts: Facts, parts: list[dict[str, float | str]]) -> str:
     """One plain sentence: what was seen, what was expected, since when, and what moved."""
-    seen = f"{facts.name} read {_amount(facts.observed, facts.unit)}"
+    seen = f"{facts.name} read {amount(facts.observed, facts.unit)}"
     if facts.expected is not None:
         low, high = facts.expected
-        seen += f" where {low:.4g} to {_amount(high, facts.unit)} was expected"
-    return f"{seen}, {_when(facts.start, facts.end)}: {_why(facts, parts)}."
+        seen += f" where {low:.4g} to {amount(high, facts.unit)} was expected"
+    return f"{seen}, {span_of_time(facts.start, facts.end)}: {_why(facts, parts)}."
 
 
 def _why(facts: Facts, parts: list[dict[str, float | str]]) -> str:
@@ -82,15 +83,15 @@ def _why(facts: Facts, parts: list[dict[str, float | str]]) -> str:
     )
 
 
-def _amount(value: float, unit: str) -> str:
+def amount(value: float, unit: str) -> str:
     return f"{value:.4g} {unit}".strip()
 
 
-def _when(start: datetime, end: datetime) -> str:
+def span_of_time(start: datetime, end: datetime) -> str:
     """The range in the zone it is given in, as short as it can be said.
 
     >>> from datetime import UTC
-    >>> _when(datetime(2026, 3, 1, 8, tzinfo=UTC), datetime(2026, 3, 1, 9, tzinfo=UTC))
+    >>> span_of_time(datetime(2026, 3, 1, 8, tzinfo=UTC), datetime(2026, 3, 1, 9, tzinfo=UTC))
     '1 Mar 2026 08:00 to 09:00 UTC'
     """
     zone = f"{end:%Z}"

@@ -32,8 +32,9 @@ from sensors.series import Series, to_datetime
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An anomaly as detection sees it now. `grown_from`: the standing anomaly it continues."""
+    """An anomaly as detection sees it now. asset_id: of a machine as a whole."""
 
+    sensor_id: int
     start: datetime
     peak: datetime
     end: datetime
@@ -51,6 +52,7 @@ class Draft:
     explanation: dict[str, Any]
     receipt: dict[str, Any]
     is_open: bool = False
+    asset_id: int | None = None
 
     def fields(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in DRAFT_FIELDS}
@@ -111,6 +113,7 @@ def _draft(
     low, high = region.stretch.expected(region.stretch.first + peak)
     return _worded(
         Draft(
+            sensor_id=region.sensor.pk,
             start=to_datetime(region.stretch.times[found.start]),
             peak=to_datetime(region.stretch.times[peak]),
             end=to_datetime(region.stretch.times[found.end]),

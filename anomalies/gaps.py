@@ -121,6 +121,7 @@ def draft(seen: Seen, common: Common | None, *, leads: bool) -> Draft:
     found = seen.silence
     most = silence.MOST_SEVERE if leads else silence.MOST_SEVERE_OF_MANY
     return Draft(
+        sensor_id=seen.sensor.pk,
         start=found.due,
         peak=found.until,
         end=found.until,

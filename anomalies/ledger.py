@@ -8,7 +8,7 @@ longer found is withdrawn, not deleted.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,11 +22,11 @@ from anomalies.regions import Region
 from sensors.models import Sensor
 
 TRACED = (
-    *("start", "peak", "end", "score", "rung", "detector", "model_name", "model_version"),
-    *("nature", "nature_sort"),
+    *("sensor_id", "start", "peak", "end", "score", "rung", "detector"),
+    *("model_name", "model_version", "nature", "nature_sort"),
 )
 EXACT = (
-    *("start", "peak", "end", "is_open", "readings"),
+    *("sensor_id", "start", "peak", "end", "is_open", "readings"),
     *("rung", "detector", "model_name", "model_version"),
 )
 # Whose fault it is says routing, once the row is there.
@@ -55,10 +55,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a region's standing anomalies come to equal its drafts. changed: a standing anomaly, the
-    draft that it becomes, and whether it only grows."""
+    """How standing anomalies come to equal drafts. sensors: of the drafts, by number; changed: a
+    standing anomaly, the draft that it becomes, and whether it only grows."""
 
-    sensor: Sensor
+    sensors: Mapping[int, Sensor]
     reason: str
     new: tuple[Draft, ...]
     changed: tuple[tuple[Anomaly, Draft, bool], ...]
@@ -73,14 +73,27 @@ def planned(region: Region, drafts: Sequence[Draft], *, reason: str) -> Plan:
     """What makes the standing anomalies of a region equal to the drafts."""
     joined = bool(drafts) and region.prefix is not None and drafts[0].start == region.prefix.start
     standing = [a for a in region.standing if joined or a is not region.prefix]
+    sensors = {region.sensor.pk: region.sensor}
+    return plan_of(standing, drafts, sensors, grows=lambda one: one is region.prefix, reason=reason)
+
+
+def plan_of(
+    standing: Sequence[Anomaly],
+    drafts: Sequence[Draft],
+    sensors: Mapping[int, Sensor],
+    *,
+    grows: Callable[[Anomaly], bool],
+    reason: str,
+) -> Plan:
+    """What makes standing anomalies equal to drafts. grows: whether one only goes on."""
     pairs = _matched(standing, drafts)
     kept = {match.pk for match, _ in pairs if match is not None}
     return Plan(
-        sensor=region.sensor,
+        sensors=sensors,
         reason=reason,
         new=tuple(draft for match, draft in pairs if match is None),
         changed=tuple(
-            (match, draft, match is region.prefix)
+            (match, draft, grows(match))
             for match, draft in pairs
             if match is not None and not _stays(match, draft)
         ),
@@ -96,7 +109,11 @@ def carry_out(plans: Sequence[Plan], *, now: datetime) -> Change:
             withdraw(anomaly, reason=plan.reason, now=now)
         for match, draft, grows in plan.changed:
             changed += update(match, draft, grows=grows, reason=plan.reason, now=now)
-    new = [new_row(plan.sensor, draft, now=now) for plan in plans for draft in plan.new]
+    new = [
+        new_row(plan.sensors[draft.sensor_id], draft, now=now)
+        for plan in plans
+        for draft in plan.new
+    ]
     Anomaly.objects.bulk_create(new)
     return Change(
         created=len(new), changed=changed, withdrawn=sum(len(plan.gone) for plan in plans)
@@ -129,8 +146,7 @@ def _overlap(anomaly: Anomaly, draft: Draft) -> bool:
 def new_row(sensor: Sensor, draft: Draft, *, now: datetime) -> Anomaly:
     """An anomaly as the draft has it, not saved yet, to be routed and validated."""
     of_readings = draft.detector not in (silence.DETECTOR, predicted.DETECTOR)
-    return Anomaly(
-        sensor=sensor,
+    row = Anomaly(
         detected_at=now,
         updated_at=now,
         validation_due_at=now,
@@ -138,6 +154,8 @@ def new_row(sensor: Sensor, draft: Draft, *, now: datetime) -> Anomaly:
         nature_sort=NatureSort.SILENCE if draft.detector == silence.DETECTOR else "",
         **draft.fields(),
     )
+    row.sensor = sensor
+    return row
 
 
 def update(anomaly: Anomaly, draft: Draft, *, grows: bool, reason: str, now: datetime) -> int:

@@ -131,6 +131,7 @@ def draft(sensor: Sensor, forecast: Forecast, told: dict[str, Any], *, start: da
     is_high = told["limit"].endswith("high")
     zone = zone_of(sensor.site.timezone)
     return Draft(
+        sensor_id=sensor.pk,
         start=start,
         peak=forecast.as_of,
         end=forecast.as_of,

@@ -47,6 +47,10 @@ class AnomalyQuerySet(TenantQuerySet[Any]):
         """What was found in readings, as opposed to their absence and to what is ahead."""
         return self.exclude(detector__in=[SILENCE, FORECAST])
 
+    def of_one_sensor(self) -> Self:
+        """What was found in one sensor's readings, as opposed to those of a machine together."""
+        return self.of_readings().filter(asset__isnull=True)
+
     def open(self) -> Self:
         """What goes on."""
         return self.standing().filter(is_open=True)

@@ -8,7 +8,7 @@ its own: two workers never wait for each other.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +20,7 @@ from anomalies.detection_policy import DetectionPolicy
 from anomalies.findings import drafts_of
 from anomalies.leases import Claim, Notes, Release
 from anomalies.ledger import Change, Plan
+from anomalies.machines import judging
 from anomalies.regions import Region
 from anomalies.scoring import RUNGS, Scored
 from mlops import tally
@@ -105,7 +106,7 @@ def _store(found: Sequence[_Found], claim: Claim, *, now: datetime) -> Change:
     change = ledger.carry_out([one.plan for one in ours], now=now)
     checkpoints.replace([work.passed for work in works])
     _note_what_is_left(works)
-    leases.done(note for work in works for note in work.notes)
+    _done({work.sensor_id: work.notes for work in works}, now=now)
     leases.release([_released(one) for one in ours], now=now)
     return change
 
@@ -133,7 +134,7 @@ def come_nearer(works: Sequence[Work], claim: Claim, *, now: datetime) -> None:
 def close(sensor_ids: Sequence[int], claim: Claim, *, now: datetime) -> None:
     """Notes that point at no readings, or at a retired sensor, are done."""
     held = leases.hold(sensor_ids, claim.token)
-    leases.done(note for sensor_id in held for note in claim.notes[sensor_id])
+    _done({sensor_id: claim.notes[sensor_id] for sensor_id in held}, now=now)
     leases.release([Release(sensor_id) for sensor_id in held], now=now)
 
 
@@ -156,6 +157,12 @@ def _note_what_is_left(works: Sequence[Work]) -> None:
             if work.served.expected
         ]
     )
+
+
+def _done(notes: Mapping[int, Sequence[Notes]], *, now: datetime) -> None:
+    """They are worked off as far as the sensors themselves go; their machines are next."""
+    judging.hand_on(notes, reason=lambda one: REASONS[ScoringNote.Reason(one)], now=now)
+    leases.done(note for own in notes.values() for note in own)
 
 
 def _reason(notes: Sequence[Notes]) -> str:

@@ -124,7 +124,7 @@ def _near(sensor_id: int, lead: Series, body: Series, policy: DetectionPolicy) -
 def _standing(spans: Sequence[Span]) -> dict[int, list[Anomaly]]:
     """What scoring these spans may change, by sensor, oldest first."""
     found: dict[int, list[Anomaly]] = {}
-    for anomaly in Anomaly.objects.standing().of_readings().meeting(spans).order_by("start"):
+    for anomaly in Anomaly.objects.standing().of_one_sensor().meeting(spans).order_by("start"):
         found.setdefault(anomaly.sensor_id, []).append(anomaly)
     return found
 
@@ -163,7 +163,7 @@ def _dirty_until(
 
 def _widened(noted: Sequence[Noted], spans: Sequence[Span], policy: DetectionPolicy) -> list[Span]:
     """The same ranges, grown over the standing anomalies that cross or touch their edges."""
-    crossed = Anomaly.objects.standing().of_readings().meeting(spans)
+    crossed = Anomaly.objects.standing().of_one_sensor().meeting(spans)
     busy = set(crossed.order_by().values_list("sensor", flat=True))
     # After the newest reading of all nothing can touch the edge.
     return [
@@ -178,7 +178,7 @@ def _widened_alone(span: Span, policy: DetectionPolicy) -> Span:
         gap = policy.merge_gap_rows
         behind = Reading.objects.after(sensor_id, until, gap)
         reach = to_datetime(behind.times[-1]) if len(behind) else until
-        crossing = Anomaly.objects.overlapping(sensor_id, since=since, until=reach).of_readings()
+        crossing = Anomaly.objects.overlapping(sensor_id, since=since, until=reach).of_one_sensor()
         edges = crossing.values_list("start", "end")
         wider = (
             min([since, *(start for start, _ in edges)]),

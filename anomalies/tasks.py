@@ -87,6 +87,7 @@ def run_validation() -> int:
 def sweep() -> None:
     """What the clock makes sure of: whatever waits in PostgreSQL is picked up."""
     from anomalies import cycle, detection, routing
+    from anomalies.machines import judging
     from anomalies.replay import previews
 
     _awake("sweep")
@@ -99,6 +100,7 @@ def sweep() -> None:
         logger.info("silent sensors: %s", silent)
     if ScoringNote.objects.open().exists():
         run_detection()
+    judging.judge_due(now=timezone.now(), policy=detection.policy())
     routing.route_due(now=timezone.now())
     if (
         Anomaly.objects.awaiting_validation().exists()

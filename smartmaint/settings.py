@@ -180,6 +180,7 @@ SPECTACULAR_SETTINGS = {
         "PublishedStatusEnum": "anomalies.models.PublishedStatus",
         "VerdictEnum": "anomalies.models.Verdict",
         "NatureEnum": "anomalies.models.Nature",
+        "AnomalyLevelEnum": "anomalies.models.anomaly.LEVELS",
         "EpisodeStateEnum": "anomalies.models.State",
         "OperatingStateEnum": "sensors.models.OperatingState.State",
         "KindEnum": "sensors.models.KIND_CHOICES",

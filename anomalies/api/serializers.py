@@ -15,6 +15,7 @@ from anomalies.models import (
     Validation,
     Verdict,
 )
+from anomalies.models.anomaly import LEVELS
 
 NOTE_LENGTH = 4000
 
@@ -45,6 +46,9 @@ class AssetOfAnomaly(serializers.Serializer[Any]):
 class AnomalyInList(serializers.ModelSerializer[Anomaly]):
     sensor = SensorOfAnomaly(read_only=True)
     asset = AssetOfAnomaly(source="sensor.asset", read_only=True, allow_null=True)
+    level = serializers.ChoiceField(
+        LEVELS, read_only=True, help_text="`asset`: its sensors were judged together."
+    )
     unit = serializers.CharField(source="sensor.unit", read_only=True)
     sentence = serializers.CharField(help_text="The explanation in words.", read_only=True)
     decision = OrNull(Validation._meta.get_field("decision").choices)
@@ -54,8 +58,8 @@ class AnomalyInList(serializers.ModelSerializer[Anomaly]):
     class Meta:
         model = Anomaly
         fields = [
-            "id", "sensor", "asset", "start", "peak", "end", "is_open", "follows", "readings",
-            "score", "severity", "nature", "nature_sort", "nature_reason", "detector",
+            "id", "sensor", "asset", "level", "start", "peak", "end", "is_open", "follows",
+            "readings", "score", "severity", "nature", "nature_sort", "nature_reason", "detector",
             "model_name", "model_version", "rung", "observed", "expected_low", "expected_high",
             "unit", "sentence", "decision", "status", "confidence", "verdict", "revision",
             "detected_at", "updated_at", "withdrawn_at",
@@ -122,11 +126,30 @@ class CommonInExplanation(serializers.Serializer[Any]):
     of = serializers.IntegerField(help_text="Those, and the ones that were heard since.")
 
 
+class SensorInMachine(serializers.Serializer[Any]):
+    sensor = serializers.CharField()
+    unit = serializers.CharField()
+    share = serializers.FloatField(help_text="Of the score; all shares add up to 1.")
+    observed = serializers.FloatField(help_text="Its recent mean.")
+    expected_low = serializers.FloatField(help_text="Given the other sensors.")
+    expected_high = serializers.FloatField()
+    moved_at = serializers.DateTimeField(help_text="When it first had half of its part.")
+
+
+class MachineInExplanation(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    step_s = serializers.IntegerField(help_text="Seconds between the rows that were compared.")
+    mean_over_s = serializers.IntegerField(help_text="Of the recent means.")
+    moved_first = serializers.CharField(help_text="A sensor.")
+    sensors = SensorInMachine(many=True, help_text="Largest share first.")
+
+
 class Explanation(serializers.Serializer[Any]):
     sentence = serializers.CharField()
     contributions = Contribution(many=True)
     silence = SilenceInExplanation(required=False, help_text="Of silences only.")
     common = CommonInExplanation(required=False, allow_null=True)
+    machine = MachineInExplanation(required=False, help_text="Of a machine's sensors together.")
 
 
 @extend_schema_field(Explanation)

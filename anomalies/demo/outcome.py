@@ -133,7 +133,7 @@ def _overlapping() -> bool:
 
 
 def _standing() -> AnomalyQuerySet:
-    return Anomaly.objects.standing().of_readings().filter(sensor__in=_sensors())
+    return Anomaly.objects.standing().of_one_sensor().filter(sensor__in=_sensors())
 
 
 def _sensors() -> SensorQuerySet:

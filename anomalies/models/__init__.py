@@ -4,6 +4,7 @@ from anomalies.models.anomaly import Anomaly, AnomalyRevision, PredictedCrossing
 from anomalies.models.choices import Decision, Nature, NatureSort, PublishedStatus, Rung, Verdict
 from anomalies.models.detection import DetectionCheckpoint, DetectionLease, SilenceWatch
 from anomalies.models.episode import Episode, EpisodeEvent, Queue, Resolution, State
+from anomalies.models.machine import MachineCheckpoint, MachineDetection, MachineNote
 from anomalies.models.notification import Message, Notification, NotificationRoute
 from anomalies.models.preview import Preview
 from anomalies.models.review import FaultPeriod, Review
@@ -26,6 +27,9 @@ __all__ = [
     "EpisodeEvent",
     "FaultPeriod",
     "HiddenAnomaly",
+    "MachineCheckpoint",
+    "MachineDetection",
+    "MachineNote",
     "MaintenanceWindow",
     "Message",
     "Nature",

@@ -13,14 +13,30 @@ from anomalies.models.choices import (
     Verdict,
 )
 from anomalies.querysets import AnomalyQuerySet
-from sensors.models import Sensor
+from sensors.models import Asset, Sensor
+
+LEVELS = [("sensor", "sensor"), ("asset", "asset")]
 
 
 class Anomaly(models.Model):
-    """A range of consecutive anomalous readings of one sensor. Withdrawn, never deleted."""
+    """A range of consecutive anomalous readings, of one sensor or of a machine's sensors together.
+    Withdrawn, never deleted."""
 
     id = models.BigAutoField(primary_key=True)
-    sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="anomalies")
+    sensor = models.ForeignKey(
+        Sensor,
+        on_delete=models.CASCADE,
+        related_name="anomalies",
+        help_text="Of a machine's: the one that shows most.",
+    )
+    asset = models.ForeignKey(
+        Asset,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="anomalies",
+        help_text="The machine whose sensors were judged together; empty: one sensor was.",
+    )
     start = models.DateTimeField(help_text="Event time of the first anomalous reading.")
     peak = models.DateTimeField(help_text="Event time of the highest score.")
     end = models.DateTimeField(help_text="Event time of the last anomalous reading.")
@@ -102,9 +118,15 @@ class Anomaly(models.Model):
             # is a prediction: there is one for each limit (PredictedCrossing).
             models.UniqueConstraint(
                 fields=["sensor", "start"],
-                condition=Q(withdrawn_at__isnull=True)
+                condition=Q(withdrawn_at__isnull=True, asset__isnull=True)
                 & ~Q(detector__in=[silence.DETECTOR, predicted.DETECTOR]),
                 name="anomaly_once_per_start",
+            ),
+            # Judging a machine looks for those that begin, or end, in a range.
+            models.UniqueConstraint(
+                fields=["asset", "start"],
+                condition=Q(withdrawn_at__isnull=True, asset__isnull=False),
+                name="machine_anomaly_once_per_start",
             ),
             models.UniqueConstraint(
                 fields=["sensor", "start"],
@@ -161,6 +183,11 @@ class Anomaly(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sensor} {self.start:%Y-%m-%d %H:%M}"
+
+    @property
+    def level(self) -> str:
+        """What was judged: `sensor`, or `asset` for a machine's sensors together."""
+        return "sensor" if self.asset_id is None else "asset"
 
     @property
     def sentence(self) -> str:

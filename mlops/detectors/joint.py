@@ -37,8 +37,12 @@ REFERENCES = 4  # and reference stretches
 FOLDS = 4
 # Held-back distances that large come once in this many stretches as long as the fitting rows.
 STRETCHES_PER_ALARM = 2
+# -log10 of a held-back tail probability on the scale of the other detectors, whose alarm begins at
+# ALARM_RARITY.
+RARITY_A_DECADE = ALARM_RARITY / float(np.log10(WINDOWS * STRETCHES_PER_ALARM))
 _STILL = 1e-9  # of a sensor's magnitude; one that never moved has this much width
 _LEAST_FREEDOM = 1.5
+BAND = 2.0  # deviations of what is expected, to each side
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +105,54 @@ class Joint:
         """Shape (n,), not negative; ALARM_RARITY and above is an alarm, 0 where context lacks."""
         far = (np.log(self.distance(X)) - self.log_mean_) / (self.log_sd_ + _STILL)
         rarity = -norm.logsf(far) / np.log(10.0)
-        # On the scale of the other detectors, whose alarm begins at ALARM_RARITY.
-        per_stretch = ALARM_RARITY / np.log10(WINDOWS * STRETCHES_PER_ALARM)
-        return np.asarray(np.nan_to_num(rarity * per_stretch, nan=0.0))
+        return np.asarray(np.nan_to_num(rarity * RARITY_A_DECADE, nan=0.0))
 
     def score(self, X: FloatArray) -> FloatArray:
         """Shape (n,), in [0, 1); ALARM_LEVEL and above is an alarm, 0 where context lacks."""
         return score_of_rarity(self.rarity(X))
 
     def contributions(self, X: FloatArray) -> FloatArray:
-        """Shape (n, k), not negative, each row sums to 1: which sensors the distance is owed to."""
-        return normalised(np.nan_to_num(self._normal_scores(X, self.usual_)) ** 2)
+        """Shape (n, k), not negative, each row sums to 1: which sensors the distance is owed to.
 
-    def expected(self, X: FloatArray) -> FloatArray:
-        """Shape (n, k), in the sensors' units: where each trailing mean was to be expected."""
+        The squared distance is a sum over the sensors of what each deviates times what it deviates
+        given the others; a sensor that brings it back towards usual has no part in it.
+        """
+        scores = np.nan_to_num(self._normal_scores(X, self.usual_))
+        return normalised(np.maximum(scores * self._given_others(scores), 0.0))
+
+    def expected(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Two of shape (n, k), in the sensors' units: between which each trailing mean was to be
+        expected, given those of the other sensors."""
         usual = self.usual_
-        reference = self._reference(self._standardised(X, usual))
-        return np.asarray((usual.offset + usual.wandering * reference) * usual.width + usual.centre)
+        scores = np.nan_to_num(self._normal_scores(X, usual, both_ways=True))
+        precision = np.einsum("ij,ij->i", usual.whitening, usual.whitening)
+        middle = scores - self._given_others(scores) / precision
+        half = BAND / np.sqrt(precision)
+        return self._in_units(X, middle - half), self._in_units(X, middle + half)
 
     def observed(self, X: FloatArray) -> FloatArray:
         """Shape (n, k), in the sensors' units: the trailing means that were judged."""
         return trailing_mean(X, self.window_)
+
+    def _given_others(self, scores: FloatArray) -> FloatArray:
+        """Normal scores times the precision matrix, in a fixed order; shape as given."""
+        whitening, found = self.usual_.whitening, np.zeros_like(scores)
+        for column in whitening.T:
+            part = np.zeros(len(scores))
+            for sensor, weight in enumerate(column):
+                part += scores[:, sensor] * weight
+            found += part[:, np.newaxis] * column
+        return found
+
+    def _in_units(self, X: FloatArray, scores: FloatArray) -> FloatArray:
+        """The trailing means that would have had these normal scores."""
+        usual = self.usual_
+        t = np.sign(scores) * np.sqrt(
+            usual.freedom * np.expm1(scores * scores / (usual.freedom + 1))
+        )
+        moved = t * usual.spread + usual.offset
+        reference = self._reference(self._standardised(X, usual))
+        return np.asarray((moved + usual.wandering * reference) * usual.width + usual.centre)
 
     def _set_lengths(self, fit_rows: int) -> None:
         self.window_ = fit_rows // WINDOWS

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops.detectors import streaming
-from mlops.detectors.base import ALARM_LEVEL
+from mlops.detectors.base import ALARM_LEVEL, score_of_rarity
 from mlops.detectors.streaming import novelty, peaks, rarity
 from mlops.detectors.streaming.alarm import ROWS_A_WARMUP, Alarm, score_of
 from mlops.detectors.streaming.asset import Asset, EachSensor
@@ -323,18 +323,37 @@ def test_a_machine_that_was_repaired_is_usual_at_once():
     assert alarms[1_240:].mean() < 0.1
 
 
-def test_a_machine_that_learns_again_does_so_to_the_bit_in_any_pieces():
+@pytest.mark.parametrize("every_s", [1, 1_800])  # the latter long enough to learn the day
+def test_a_machine_that_learns_again_does_so_to_the_bit_in_any_pieces(every_s):
     joint, values = JointFold(3, 400), machine(2_500)
+    times = START + np.arange(2_500) * np.timedelta64(every_s, "s")
     values[600:] += [2.0, -2.0, 0.0]
-    _, whole_of_it = joint.fold(joint.start(), values)
+    _, whole_of_it = joint.fold(joint.start(), times, values)
     state, found = joint.start(), []
     for begin, end in pairwise((0, 1, 400, 401, 1_199, 1_200, 1_403, 1_408, 2_500)):
-        state, rarities = joint.fold(loaded(dumped(state)), values[begin:end])
+        piece = slice(begin, end)
+        state, rarities = joint.fold(loaded(dumped(state)), times[piece], values[piece])
         found.append(rarities)
     np.testing.assert_array_equal(np.concatenate(found), whole_of_it)
     for cut in (399, 402, 1_201, 1_405, 2_300):
-        cut_short = joint.fold(joint.start(), values[:cut])[1]
+        cut_short = joint.fold(joint.start(), times[:cut], values[:cut])[1]
         np.testing.assert_array_equal(cut_short, whole_of_it[:cut])
+
+
+def test_what_a_machine_does_every_day_is_usual_and_is_told_with_what_was_seen():
+    times = START + np.arange(3_000) * np.timedelta64(1_800, "s")
+    day = np.sin(2 * np.pi * np.arange(3_000) / 48)[:, np.newaxis] * [5.0, -3.0, 0.0]
+    values, joint = machine(3_000), JointFold(3, 400)
+    values[2_900:, 0] += 4.0
+    _, flat = joint.judge(joint.start(), times, values)
+    _, daily = joint.judge(joint.start(), times, values + day)
+    quiet, changed = slice(400, 2_900), slice(2_920, 3_000)
+    assert (score_of_rarity(daily.parts.sum(axis=1))[quiet] >= 0.5).mean() < 0.01
+    assert (score_of_rarity(daily.parts.sum(axis=1))[changed] >= 0.5).mean() > 0.9
+    seen, without = daily.tell(2_950), flat.tell(2_950)
+    last_mean = day[2_950 - joint.window_rows + 1 : 2_951].mean(axis=0)
+    np.testing.assert_allclose(seen.observed, without.observed + last_mean, atol=1e-9)
+    assert seen.low[0] < seen.high[0] < seen.observed[0]
 
 
 def test_a_sensor_that_says_nothing_leaves_the_others_to_be_judged():

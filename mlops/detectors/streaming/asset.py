@@ -95,7 +95,7 @@ class Asset:
     def fold(self, state: State, times: TimeArray, values: FloatArray) -> tuple[State, Judged]:
         """As EachSensor.fold."""
         each_state, each = self.each.fold(part("each", state), times, values)
-        joint_state, joint = self.joint.fold(part("joint", state), values)
+        joint_state, joint = self.joint.fold(part("joint", state), times, values)
         is_known = ~np.isnan(values).all(axis=1)
         jointly = np.where(is_known, _joint_score(joint), 0.0)
         after = prefixed("each", each_state) | prefixed("joint", joint_state)

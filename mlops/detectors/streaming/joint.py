@@ -6,19 +6,25 @@ all of the last MEMORY stretches that was no alarm: a machine that slowly change
 first hour, and what never alarmed is not forgotten. What was an alarm for LASTING stretches is how
 the machine now runs, and is learnt at once. Wear so slow that it is learnt before it is an alarm is
 left to those who compare with the whole past, sensor by sensor.
+
+What a sensor usually does at a time of day is taken off first, once enough days are known: a
+machine that is warm by day is not a changed one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlops.detectors.base import ALARM_LEVEL, score_of_rarity
-from mlops.detectors.joint import Joint, Usual
+from mlops.detectors.joint import WINDOWS, Joint, Usual
+from mlops.detectors.streaming import daily
 from mlops.detectors.streaming.contract import State, copied
-from sensors.series import FloatArray
+from mlops.detectors.streaming.daily import IntArray
+from sensors.series import FloatArray, TimeArray
 
 LEAST_ROWS, MOST_ROWS = 400, 1_000  # of a stretch, which is as long as the warm-up
 MEMORY, LEARNT_AGAIN, LASTING = 4, 2, 2  # stretches
@@ -26,6 +32,58 @@ _LARGEST = 1e100
 _PRESENT = 0.5  # share of the learnt rows in which a sensor must say something to be judged
 _ENOUGH = 0.75  # stretches of complete quiet rows, to learn again
 _LEARNT = ("centre", "width", "wandering", "offset", "spread", "freedom", "whitening")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Of one row, in the sensors' units, shape (k,): the trailing means that were judged, and
+    between what they were to be expected given the other sensors. NaN of a sensor not judged."""
+
+    observed: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A fit with what it judged. X: shape (n, k), the rows without their season, of which the first
+    `context` are context; season: shape (n, k), what is usual at that time of day."""
+
+    model: Joint
+    X: FloatArray
+    season: FloatArray
+    context: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """parts: shape (n, k), how rare each row is by each sensor (see JointFold.fold).
+
+    fits: of each fit, from which row on it judged.
+    """
+
+    parts: FloatArray
+    fits: tuple[tuple[int, Fitted], ...]
+
+    def tell(self, row: int) -> Told:
+        """What was seen and expected at a row that was judged. Raises LookupError for others."""
+        fit, rows = self._window(row)
+        low, high = fit.model.expected(fit.X[rows])
+        observed = fit.model.observed(fit.X[rows])
+        season = fit.model.observed(fit.season[rows])[-1]
+        return Told(observed[-1] + season, low[-1] + season, high[-1] + season)
+
+    def digest(self, row: int) -> str:
+        """SHA-256 over the rows that a judged row was judged with. Raises LookupError."""
+        fit, rows = self._window(row)
+        return sha256(np.ascontiguousarray(fit.X[rows], "<f8").tobytes()).hexdigest()
+
+    def _window(self, row: int) -> tuple[Fitted, slice]:
+        for first, fit in reversed(self.fits):
+            if first <= row < first + len(fit.X) - fit.context:
+                at = fit.context + row - first
+                return fit, slice(max(0, at - fit.model.context_rows_), at + 1)
+        raise LookupError(f"row {row} was learnt from, not judged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +100,18 @@ class JointFold:
     def fit_rows(self) -> int:
         return int(np.clip(self.warmup, LEAST_ROWS, MOST_ROWS))
 
+    @property
+    def window_rows(self) -> int:
+        """Of the trailing means that are judged."""
+        return self.fit_rows // WINDOWS
+
     def start(self) -> State:
         k = self.sensors
         learnt = {name: np.zeros(k) for name in _LEARNT} | {"whitening": np.zeros((k, k))}
         return learnt | {
             "recent": np.full((MEMORY * self.fit_rows, k), np.nan),
+            "hours": np.zeros(MEMORY * self.fit_rows, np.int64),  # since 1970, of those rows
+            "season": np.zeros((daily.HOURS, k)),
             "quiet": np.zeros(MEMORY * self.fit_rows, bool),
             "seen": np.zeros(1, np.int64),
             "present": np.zeros(k, bool),
@@ -56,51 +121,73 @@ class JointFold:
             "alarmed": np.zeros(1, np.int64),  # rows that alarmed, less those that did not
         }
 
-    def fold(self, state: State, values: FloatArray) -> tuple[State, FloatArray]:
+    def fold(self, state: State, times: TimeArray, values: FloatArray) -> tuple[State, FloatArray]:
         """The state after these rows, and how rare each is by each sensor: shape (n, k).
 
         values: shape (n, k), NaN for a gap. A row's sum is the rarity of its joint distance, on
         the scale of `score_of_rarity`; 0 where nothing is known. `state` stays as it is.
         """
-        state, values = copied(state), np.clip(values, -_LARGEST, _LARGEST)
-        found, begin = np.zeros(values.shape), 0
-        while begin < len(values):
-            fits = bool(state["is_fitted"][0])
-            step = self._judge if fits else self._gather
-            taken, rarities = step(state, values[begin:])
-            found[begin : begin + taken] = rarities
-            begin += taken
-        return state, found
+        after, judgement = self.judge(state, times, values)
+        return after, judgement.parts
 
-    def _gather(self, state: State, values: FloatArray) -> tuple[int, FloatArray]:
+    def judge(self, state: State, times: TimeArray, values: FloatArray) -> tuple[State, Judgement]:
+        """As `fold`, with what is needed to tell of any row what was expected."""
+        state, values = copied(state), np.clip(values, -_LARGEST, _LARGEST)
+        hours = daily.hours_of(times)
+        parts, fits, begin = np.zeros(values.shape), [], 0
+        while begin < len(values):
+            if state["is_fitted"][0]:
+                found, fit = self._judge(state, hours[begin:], values[begin:])
+                parts[begin : begin + len(found)] = found
+                fits.append((begin, fit))
+                begin += len(found)
+            else:
+                begin += self._gather(state, hours[begin:], values[begin:])
+        return state, Judgement(parts, tuple(fits))
+
+    def _gather(self, state: State, hours: IntArray, values: FloatArray) -> int:
         taken = min(int(state["until_fit"][0]), len(values))
-        self._remember(state, values[:taken], np.ones(taken, bool))
+        self._remember(state, hours[:taken], values[:taken], np.ones(taken, bool))
         if state["until_fit"][0] == 0:
             self._fit(state)
-        return taken, np.zeros((taken, self.sensors))
+        return taken
 
-    def _judge(self, state: State, values: FloatArray) -> tuple[int, FloatArray]:
-        """Up to the row after which it learns again."""
-        values = values[: int(state["until_fit"][0])]
-        model, rows = _model(state, self.fit_rows), len(values)
-        X = np.concatenate([state["recent"], values])[-(model.context_rows_ + rows) :]
-        X = np.where(state["present"], X, np.nan)
-        rarity, shares = model.rarity(X)[-rows:], model.contributions(X)[-rows:]
+    def _judge(
+        self, state: State, hours: IntArray, values: FloatArray
+    ) -> tuple[FloatArray, Fitted]:
+        """The parts of the rows up to the one after which it learns again, and the fit."""
+        rows = min(len(values), int(state["until_fit"][0]))
+        fit = self._fitted(state, hours[:rows], values[:rows])
+        rarity, shares = fit.model.rarity(fit.X)[-rows:], fit.model.contributions(fit.X)[-rows:]
         is_alarm = score_of_rarity(rarity) >= ALARM_LEVEL
         lasted = _lasted(int(state["alarmed"][0]), np.where(is_alarm, 1, -1))
         too_long = np.flatnonzero(lasted >= LASTING * self.fit_rows)
         taken = int(too_long[0]) + 1 if len(too_long) else rows
-        self._remember(state, values[:taken], ~is_alarm[:taken])
+        self._remember(state, hours[:taken], values[:taken], ~is_alarm[:taken])
         state["alarmed"][0] = lasted[taken - 1]
         if len(too_long):
             state["quiet"][-self.fit_rows :] = True
             state["alarmed"][0] = 0
         if len(too_long) or state["until_fit"][0] == 0:
             self._fit(state)
-        return taken, (rarity[:, np.newaxis] * shares)[:taken]
+        end = fit.context + taken
+        parts = (rarity[:, np.newaxis] * shares)[:taken]
+        return parts, replace(fit, X=fit.X[:end], season=fit.season[:end])
 
-    def _remember(self, state: State, values: FloatArray, quiet: NDArray[np.bool_]) -> None:
+    def _fitted(self, state: State, hours: IntArray, values: FloatArray) -> Fitted:
+        """What is known, with these rows and their context."""
+        model, rows = _model(state, self.fit_rows), len(values)
+        needed = slice(-(model.context_rows_ + rows), None)
+        X = np.concatenate([state["recent"], values])[needed]
+        season = state["season"][np.concatenate([state["hours"], hours])[needed] % daily.HOURS]
+        X = np.where(state["present"], X - season, np.nan)
+        return Fitted(model, X, season, len(X) - rows)
+
+    def _remember(
+        self, state: State, hours: IntArray, values: FloatArray, quiet: NDArray[np.bool_]
+    ) -> None:
         rows = len(state["recent"])
+        state["hours"] = np.concatenate([state["hours"], hours])[-rows:].copy()
         state["recent"] = np.concatenate([state["recent"], values])[-rows:].copy()
         state["quiet"] = np.concatenate([state["quiet"], quiet])[-rows:].copy()
         state["seen"] += len(values)
@@ -116,6 +203,9 @@ class JointFold:
         enough = (quiet & ~np.isnan(X).any(axis=1)).sum() >= _ENOUGH * self.fit_rows
         if not (enough and present.any()):
             return
+        hours = state["hours"][-known:]
+        state["season"] = daily.season(X, hours, quiet)
+        X = X - state["season"][hours % daily.HOURS]
         model = Joint().fit(X, quiet, self.fit_rows)
         state["present"], state["is_fitted"][0] = present, True
         state["tail"] = np.array([model.log_mean_, model.log_sd_])

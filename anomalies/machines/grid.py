@@ -1,0 +1,159 @@
+"""On which times the sensors of one machine are compared. Pure.
+
+The grid is made of what the readings themselves say of the sensors' rhythms, and only of readings
+that lie before the rows it is used for: a score sees the past alone, and the same readings make the
+same grid in whatever order they came.
+
+- A sensor is known from its KNOWN_ROWS-th reading on; how often it speaks is the median of the
+  intervals up to there.
+- When another sensor becomes known an *era* begins, with a grid and a fit of its own.
+- A row of the grid is as long as the slowest of its sensors needs from reading to reading. A sensor
+  more than SLOWER times as slow as the median one is left out, else one sample a day would set the
+  pace. The value of a row is the mean of the readings in it; without any it is missing, never 0.
+- A time in which no sensor spoke is no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops.detectors.streaming.alarm import USUAL_WARMUP
+from mlops.detectors.streaming.contract import FORMAT
+from mlops.detectors.streaming.joint import JointFold
+from sensors.series import FloatArray, TimeArray
+
+KNOWN_ROWS = 65
+FEWEST_SENSORS, MOST_SENSORS = 2, 32
+SLOWER = 10.0
+# Divisors of a day, so that rows begin at round times. A rhythm wavers by a few per cent.
+STEPS_S = (
+    *(1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800),
+    *(3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400),
+)
+WAVERS = 0.95
+# A row is judged once every sensor spoke after it; one that is so many rows behind is not waited
+# for.
+PATIENCE_ROWS = 5
+# Raise it when the same readings give another grid or score than before.
+REVISION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A sensor whose rhythm is known. since: event time (us) of its KNOWN_ROWS-th reading."""
+
+    sensor: int
+    since: np.datetime64
+    interval_s: float
+
+    @classmethod
+    def of(cls, sensor: int, times: TimeArray) -> Member | None:
+        """times: of its first readings, in order; None while they are too few."""
+        if len(times) < KNOWN_ROWS:
+            return None
+        first = times[:KNOWN_ROWS].astype("datetime64[us]")
+        intervals = np.diff(first).astype(np.int64) / 1e6
+        return cls(sensor, first[-1], float(np.median(intervals)))
+
+
+@dataclass(frozen=True, slots=True)
+class Era:
+    """From `begin` on these sensors, in ascending order, are compared every `step_s` seconds."""
+
+    begin: np.datetime64
+    step_s: int
+    sensors: tuple[int, ...]
+
+    @property
+    def fold(self) -> JointFold:
+        return JointFold(len(self.sensors), USUAL_WARMUP)
+
+    @property
+    def step(self) -> np.timedelta64:
+        return np.timedelta64(self.step_s * 1_000_000, "us")
+
+    @property
+    def version(self) -> str:
+        """Names the fold that a state belongs to."""
+        layout = [(name, a.shape, a.dtype.str) for name, a in self.fold.start().items()]
+        named = (REVISION, FORMAT, str(self.begin), self.step_s, self.sensors, layout)
+        return sha256(repr(named).encode()).hexdigest()[:12]
+
+    def row_of(self, time: np.datetime64) -> np.datetime64:
+        """Start of the row that a time lies in."""
+        return floor(time, self.step_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """times: shape (n,), when each row starts; values: shape (n, k), NaN for what is missing."""
+
+    times: TimeArray
+    values: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __getitem__(self, rows: slice | NDArray[np.bool_]) -> Rows:
+        return Rows(self.times[rows], self.values[rows])
+
+
+def eras(members: Collection[Member]) -> tuple[Era, ...]:
+    """The eras of a machine, oldest first; none while fewer than FEWEST_SENSORS are known.
+
+    >>> noon = np.datetime64("2026-01-02T12:03", "us")
+    >>> pair = [Member(7, noon, 61.0), Member(9, noon + np.timedelta64(1, "h"), 590.0)]
+    >>> eras(pair)
+    (Era(begin=np.datetime64('2026-01-02T13:10:00.000000'), step_s=600, sensors=(7, 9)),)
+    """
+    found: list[Era] = []
+    for since in sorted({member.since for member in members}):
+        known = [member for member in members if member.since <= since]
+        step_s, sensors = _step_and_sensors(known)
+        if len(sensors) < FEWEST_SENSORS:
+            continue
+        if not found or (found[-1].step_s, found[-1].sensors) != (step_s, sensors):
+            begin = floor(since, step_s) + np.timedelta64(step_s, "s")
+            found.append(Era(begin, step_s, sensors))
+    return tuple(found)
+
+
+def floor(time: np.datetime64, step_s: int) -> np.datetime64:
+    """
+    >>> floor(np.datetime64("2026-01-02T13:17", "us"), 600)
+    np.datetime64('2026-01-02T13:10:00.000000')
+    """
+    micros = int(time.astype("datetime64[us]").astype(np.int64))
+    return np.datetime64(micros - micros % (step_s * 1_000_000), "us")
+
+
+def closed(newest: Collection[np.datetime64], step_s: int) -> np.datetime64:
+    """Rows that end by then are judged: each sensor that still speaks has spoken after them.
+
+    newest: event time of the last reading of each sensor, at least one.
+    """
+    patience = np.timedelta64(PATIENCE_ROWS * step_s, "s")
+    return floor(min(time for time in newest if time >= max(newest) - patience), step_s)
+
+
+def table(era: Era, sensors: NDArray[np.int64], times: TimeArray, means: FloatArray) -> Rows:
+    """Rows of what was measured: (sensor, start of the row, mean), shape (n,) each."""
+    starts, row = np.unique(times.astype("datetime64[us]"), return_inverse=True)
+    values = np.full((len(starts), len(era.sensors)), np.nan)
+    values[row, np.searchsorted(era.sensors, sensors)] = means
+    return Rows(starts, values)
+
+
+def _step_and_sensors(known: Sequence[Member]) -> tuple[int, tuple[int, ...]]:
+    intervals = np.sort([member.interval_s for member in known])
+    slowest = SLOWER * intervals[(len(intervals) - 1) // 2]
+    in_time = [member for member in known if member.interval_s <= slowest]
+    chosen = sorted(in_time, key=lambda member: member.sensor)[:MOST_SENSORS]
+    needed = WAVERS * max(member.interval_s for member in chosen)
+    step_s = next((step for step in STEPS_S if step >= needed), STEPS_S[-1])
+    return step_s, tuple(member.sensor for member in chosen)
