@@ -41,7 +41,7 @@ def values() -> np.ndarray:
         opened = np.exp(-np.arange(4) / 2)
         found[row : row + 4] -= rng.uniform(2.4, 3.0) * opened
     for first in FAULTS:
-        found[first : first + FAULT_ROWS] += np.linspace(1.2, 2.5, FAULT_ROWS)
+        found[first : first + FAULT_ROWS] += np.linspace(1.5, 4.0, FAULT_ROWS)
     return found.round(2)
 
 
