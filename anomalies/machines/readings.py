@@ -13,7 +13,7 @@ from anomalies.machines.grid import KNOWN_ROWS, Era, Member, Rows, table
 from sensors import states
 from sensors.copying import as_times, copied
 from sensors.models import Reading, Sensor
-from sensors.operating import RUNNING
+from sensors.operating import RUNNING, states_at
 from sensors.series import to_datetime, to_datetime64
 
 _NEWEST = """
@@ -78,9 +78,11 @@ def rows_between(era: Era, since: np.datetime64, until: np.datetime64) -> Rows:
 
 def _running(era: Era, rows: Rows) -> Rows:
     """Without those that the machine did not run in from start to end."""
-    last = era.step - np.timedelta64(1, "us")
-    for after in (np.timedelta64(0, "us"), last):
-        known = states.states_of(era.sensors[0], rows.times + after)
-        if known is not None:
-            rows = rows[known == RUNNING]
-    return rows
+    if not len(rows.times):
+        return rows
+    last = rows.times + (era.step - np.timedelta64(1, "us"))
+    told = states.intervals_of(era.sensors[0], to_datetime(rows.times[0]), to_datetime(last[-1]))
+    if not told:
+        return rows
+    ran = (states_at(rows.times, told) == RUNNING) & (states_at(last, told) == RUNNING)
+    return rows[ran]
