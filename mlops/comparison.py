@@ -67,11 +67,7 @@ def compare(challenger: Record, reigning: Record) -> Answer:
     against = tuple(_objections(challenger, reigning))
     if against:
         return Answer(passes=False, reason="; ".join(against))
-    told = f"finds {challenger.found} of {len(challenger.faults)} confirmed faults"
-    return Answer(
-        passes=True,
-        reason=f"{told}, {_a_week(challenger)} against {_a_week(reigning)} of {reigning.who}",
-    )
+    return Answer(passes=True, reason="; ".join(_merits(challenger, reigning)))
 
 
 def see(
@@ -129,6 +125,17 @@ def _objections(challenger: Record, reigning: Record) -> Iterator[str]:
     new, old = challenger.held_back.get("f1"), reigning.held_back.get("f1")
     if new is not None and old is not None and new < old - challenger.chance:
         yield f"its F1 on what was held back is {new:.3f}, that of {reigning.who} {old:.3f}"
+
+
+def _merits(challenger: Record, reigning: Record) -> Iterator[str]:
+    if challenger.faults:
+        yield f"it finds {challenger.found} of {len(challenger.faults)} confirmed faults"
+        yield f"{_a_week(challenger)}, {reigning.who} {_a_week(reigning)}"
+    else:
+        yield "no fault was confirmed yet"
+    new, old = challenger.held_back.get("f1"), reigning.held_back.get("f1")
+    if new is not None and old is not None:
+        yield f"F1 {new:.3f} on what was held back, that of {reigning.who} {old:.3f}"
 
 
 def _later(challenger: Record, reigning: Record) -> Iterator[str]:

@@ -46,7 +46,9 @@ class PreviewForm(forms.ModelForm):
         r"^.+@\d+$", required=False, help_text="NAME@VERSION, as if it were champion."
     )
     policies = forms.JSONField(
-        required=False, help_text='Settings, such as {"EPISODE_POLICY": {"rejoin_s": 3600}}.'
+        initial=dict,
+        required=False,
+        help_text='Settings, such as {"EPISODE_POLICY": {"rejoin_s": 3600}}.',
     )
 
     class Meta:
