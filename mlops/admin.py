@@ -136,9 +136,10 @@ class PromotionAdmin(ReadOnlyAdmin):
             made = promotion.roll_back(
                 name, person=request.user, reason="rolled back in the admin", now=timezone.now()
             )
-        except (promotion.NothingToRollBackTo, Refused, serving.Unavailable) as error:
-            messages.error(request, str(error))
-        except (registry.RegistryAway, registry.NotRegistered) as error:
+        except (
+            *(promotion.NothingToRollBackTo, Refused, serving.Unavailable),
+            *(registry.RegistryAway, registry.NotRegistered),
+        ) as error:
             messages.error(request, str(error))
         else:
             messages.success(request, f"{made.name} v{made.version} is champion again.")

@@ -25,6 +25,10 @@ log = logging.getLogger(__name__)
 # Longer than the training queue lets a job run: its worker is gone.
 LOST_AFTER = timedelta(hours=2)
 DAY = timedelta(days=1)
+_TROUBLE = (
+    *(NoData, Refused, serving.Unavailable),
+    *(registry.RegistryAway, registry.NotRegistered),
+)
 
 
 def policy() -> RetrainingPolicy:
@@ -89,9 +93,7 @@ def _run(row: Retraining, clock: Callable[[], datetime], seed: int) -> Retrainin
         best = _trained(row, clock(), seed)
         row.version = best.version
         row.state, row.outcome = _placed(row, best, now=clock())
-    except (NoData, registry.RegistryAway, registry.NotRegistered, Refused) as error:
-        row.state, row.outcome = Retraining.State.FAILED, str(error)
-    except serving.Unavailable as error:
+    except _TROUBLE as error:
         row.state, row.outcome = Retraining.State.FAILED, str(error)
     row.ended_at = clock()
     row.save(update_fields=["version", "state", "outcome", "ended_at"])

@@ -22,8 +22,9 @@ from anomalies.models import (
 from anomalies.policy import ValidationPolicy
 from anomalies.review import review
 from sensors.generator import DEFAULT_PLAN, labelled_stream
-from sensors.models import Reading, ScoringNote, Sensor
+from sensors.models import ScoringNote, Sensor
 from sensors.series import Series, to_datetime
+from tests.anomalies import production
 from tests.factories import (
     NOW as MARCH,
 )
@@ -106,19 +107,11 @@ def test_no_state_is_kept_from_within_a_fault() -> None:
 def store(sensor: Sensor, rows: np.ndarray) -> None:
     series = readings()
     times = [to_datetime(series.times[row]) for row in rows]
-    Reading.objects.bulk_create(
-        [
-            Reading(sensor=sensor, time=time, value=series.values[row], quality=1.0)
-            for time, row in zip(times, rows, strict=True)
-        ],
-        ignore_conflicts=True,
-    )
-    ScoringNote.objects.create(sensor=sensor, since=min(times), until=max(times))
+    production.commit(sensor, times, series.values[rows])
 
 
 def drain_all() -> None:
-    while detection.drain(now=NOW, policy=POLICY).sensors:
-        pass
+    production.drain(now=NOW, policy=POLICY)
 
 
 def outcome(sensor: Sensor) -> list[tuple[object, ...]]:

@@ -14,8 +14,9 @@ from anomalies.episodes import placing
 from anomalies.models import Anomaly, Calibration, Verdict
 from anomalies.review import review
 from bench.plant import A_DAY, STEP
-from sensors.models import Reading, ScoringNote, Sensor
+from sensors.models import Sensor
 from sensors.series import to_datetime
+from tests.anomalies import production
 from tests.factories import make_asset, make_person, make_sensor
 
 pytestmark = pytest.mark.django_db
@@ -52,8 +53,7 @@ def run(*, verdicts: bool) -> Outcome:
         rows = np.arange(week * 7 * A_DAY, (week + 1) * 7 * A_DAY)
         store(sensor, rows, read)
         now = to_datetime(BEGIN + (rows[-1] + 1) * STEP)
-        while detection.drain(now=now, policy=detection.policy()).sensors:
-            pass
+        production.drain(now=now, policy=detection.policy())
         while validation.validate_due(now=now):
             pass
         placing.place_due(now=now, policies=placing.policies())
@@ -73,11 +73,7 @@ def run(*, verdicts: bool) -> Outcome:
 
 def store(sensor: Sensor, rows: np.ndarray, read: np.ndarray) -> None:
     times = [to_datetime(BEGIN + row * STEP) for row in rows.tolist()]
-    Reading.objects.bulk_create(
-        Reading(sensor=sensor, time=time, value=value, quality=1.0)
-        for time, value in zip(times, read[rows].tolist(), strict=True)
-    )
-    ScoringNote.objects.create(sensor=sensor, since=times[0], until=times[-1])
+    production.commit(sensor, times, read[rows].tolist())
 
 
 def listed(sensor: Sensor) -> list[Anomaly]:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from django.test import Client
 
-from anomalies import detection, routing, scenes
+from anomalies import routing, scenes
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.leases import Notes
 from anomalies.models import Anomaly, AnomalyRevision
-from sensors.models import IngestKey, Reading, ScoringNote, Sensor
+from sensors.models import IngestKey, Sensor
+from tests.anomalies import production
 from tests.factories import make_anomaly, make_asset, make_key, make_sensor
 
 pytestmark = pytest.mark.django_db
@@ -32,17 +33,12 @@ def surge(seed: int, *, leaps: bool = True) -> np.ndarray:
 def store(sensor: Sensor, values: np.ndarray, rows: range) -> None:
     """As acquisition commits them."""
     times = [FIRST + STEP * row for row in rows]
-    Reading.objects.bulk_create(
-        Reading(sensor=sensor, time=time, value=values[row], quality=1.0)
-        for time, row in zip(times, rows, strict=True)
-    )
-    ScoringNote.objects.create(sensor=sensor, since=times[0], until=times[-1])
+    production.commit(sensor, times, values[list(rows)])
 
 
 def drain_all(minutes: int = 0) -> None:
     now = NOW + timedelta(minutes=minutes)
-    while detection.drain(now=now, policy=DetectionPolicy()).sensors:
-        pass
+    production.drain(now=now, policy=DetectionPolicy())
 
 
 def ruled(sensor: Sensor) -> list[tuple[object, ...]]:

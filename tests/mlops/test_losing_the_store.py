@@ -21,13 +21,16 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from anomalies import detection
+from anomalies.models import DetectionLease
 from mlops import artifacts, fetching, promotion, registry, serving
 from mlops.models import Fallback, ModelApproval, Promotion, ServedModel
 from mlops.serving import Champion, NoChampion, champions_for
+from sensors.models import ScoringNote, Sensor
 from smartmaint.services import databases
 from smartmaint.services.mlflow import MlflowServer
-from tests.factories import NOW, make_person
-from tests.mlops.makers import fitted, new_name, register
+from tests.factories import NOW, make_person, make_sensor
+from tests.mlops.makers import fitted, healthy, new_name, register, stored
 from tests.mlops.reworking import Change, reworked
 from tests.mlops.slow_http import Front, front_of
 from tests.services_fixtures import S3
@@ -194,6 +197,24 @@ def test_a_bucket_that_takes_half_a_minute_costs_less_than_a_second_and_comes_in
         time.sleep(0.1)
     settings.MODEL_PATIENCE_SECONDS = 60
     assert isinstance(served(hasty), Champion)
+
+
+def test_a_whole_pass_goes_on_within_a_second_and_keeps_a_note_for_the_champion(
+    hasty: str, store: Front, settings: Settings
+) -> None:
+    settings.MODEL_PATIENCE_SECONDS = 0.7  # the default
+    sensor = stored(make_sensor(kind=hasty.removeprefix("anomaly-")), *healthy(400))
+    other = stored(make_sensor(kind="nobody-trained"), *healthy(400))
+
+    def drain(of: Sensor) -> float:
+        ScoringNote.objects.create(sensor=of, since=NOW - timedelta(hours=3), until=NOW)
+        return seconds(lambda: detection.drain(now=NOW, policy=detection.policy()))
+
+    drain(other)  # what only the first pass of a process costs
+    store.delay_s = 30
+    assert drain(sensor) < 1
+    assert ScoringNote.objects.values_list("sensor", "held").get() == (sensor.pk, True)
+    assert DetectionLease.objects.get(sensor=sensor).rung == "local"
 
 
 def test_a_bucket_that_refuses_costs_less_than_a_second(hasty: str, store: Front) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from anomalies import budgeting
 from anomalies.budget import Cost
 from anomalies.budgeting import Proposed
+from sensors.management.explained import ExplainedCommand
 from sensors.models import Sensor, Site
 
 MOST_STEPS = 12
@@ -38,12 +39,9 @@ Exit status: 0 the budget is met, or was applied; 1 it is not met, or costs a co
 """
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = "Propose the thresholds that keep episodes within a budget."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        kwargs["formatter_class"] = RawDescriptionHelpFormatter
-        return super().create_parser(prog_name, subcommand, epilog=EPILOG, **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--site", required=True, help="slug")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, OutputWrapper
+from django.core.management.base import CommandError, OutputWrapper
 from tqdm import tqdm
 
 from anomalies import tables
 from anomalies.columnar import TableError
 from sensors.kinds import KINDS, OTHER
+from sensors.management.explained import ExplainedCommand
 
 EPILOG = """\
 IN is a CSV file (.csv, or .csv.gz) with a header and , ; or tab between cells, a Parquet or NDJSON
@@ -32,13 +33,10 @@ Exit status: 0 when all was judged; 1 when a file could not be (the others still
 """
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = "Judge the readings in files: each by those before it, with no server and no database."
     requires_system_checks = ()
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        kwargs["formatter_class"] = RawDescriptionHelpFormatter
-        return super().create_parser(prog_name, subcommand, epilog=EPILOG, **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("source", metavar="IN", type=Path, help="a file, or a folder")

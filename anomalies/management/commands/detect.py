@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
-from datetime import datetime
+from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
 from anomalies import rescoring
+from anomalies.management.arguments import event_time
+from sensors.management.explained import ExplainedCommand
 
 FAILED_ATTEMPTS = 3
 POLL_S = 1.0
@@ -30,18 +31,18 @@ Exit status: 0 all is scored (with --no-wait: noted); 1 some sensors fail; 2 an 
 """
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = "Score the readings of a range of event time again."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        kwargs["formatter_class"] = RawDescriptionHelpFormatter
-        return super().create_parser(prog_name, subcommand, epilog=EPILOG, **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--since", type=_moment, required=True, help="event time, ISO 8601; UTC without a zone"
+            "--since",
+            type=event_time,
+            required=True,
+            help="event time, ISO 8601; UTC if none",
         )
-        parser.add_argument("--until", type=_moment, help="the same; the newest reading without it")
+        parser.add_argument("--until", type=event_time, help="the same; else the newest reading")
         parser.add_argument("--sensors", nargs="+", default=[], metavar="ID", help="external ids")
         parser.add_argument("--site", help="slug; every site without it")
         parser.add_argument("--dry-run", action="store_true", help="say what would be scored")
@@ -90,10 +91,3 @@ class Command(BaseCommand):
         if failing:
             shown = ", ".join(map(str, failing[:20]))
             raise CommandError(f"Scoring keeps failing for the sensors with the ids {shown}.")
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return rescoring.moment(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no ISO 8601 time, such as 2026-03-01") from None

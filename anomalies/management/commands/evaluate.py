@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from anomalies import labelled
@@ -17,6 +17,7 @@ from anomalies.columnar import TableError
 from anomalies.figures import UNITS_S, Figure, figures_as_text, span_as_text
 from anomalies.labelled import Labelled, Source
 from sensors.kinds import KINDS, OTHER
+from sensors.management.explained import ExplainedCommand
 
 if TYPE_CHECKING:
     from anomalies.evaluation import Evaluation, Judged
@@ -44,13 +45,10 @@ Exit status: 0 when the figures were made, whatever they are; 1 when a file cann
 """
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = "Find the labelled faults of readings in files, and say how well; without any server."
     requires_system_checks = ()
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        kwargs["formatter_class"] = RawDescriptionHelpFormatter
-        return super().create_parser(prog_name, subcommand, epilog=EPILOG, **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("source", metavar="LABELLED", type=Path, help="a file, or a folder")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from anomalies import recalibration, rescoring
 from anomalies.models import Calibration
 from anomalies.recalibration import Proposed
+from sensors.management.explained import ExplainedCommand
 
 EPILOG = """\
 For each sensor, and each kind at a site, that people gave verdicts on, it proposes the confidence
@@ -30,12 +31,9 @@ Exit status: 0 done; 2 an option is wrong.
 """
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = "Propose and apply validation thresholds from people's verdicts."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        kwargs["formatter_class"] = RawDescriptionHelpFormatter
-        return super().create_parser(prog_name, subcommand, epilog=EPILOG, **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--site", help="slug; every site without it")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import sys
 import time
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from anomalies.management.arguments import event_time
 from anomalies.rescoring import moment
+from sensors.management.explained import ExplainedCommand
 from sensors.models import Site
 
 SAY_EVERY_S = 2.0
@@ -44,18 +46,18 @@ Exit status: 0 done; 1 there are differences and --exit-code was given; 2 an opt
 """
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = "Show what would have been found and told, and write nothing."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        kwargs["formatter_class"] = RawDescriptionHelpFormatter
-        return super().create_parser(prog_name, subcommand, epilog=EPILOG, **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--since", type=_moment, required=True, help="event time, ISO 8601; UTC without a zone"
+            "--since",
+            type=event_time,
+            required=True,
+            help="event time, ISO 8601; UTC if none",
         )
-        parser.add_argument("--until", type=_moment, help="the same; now without it")
+        parser.add_argument("--until", type=event_time, help="the same; now without it")
         parser.add_argument("--site", help="slug; every site without it")
         parser.add_argument("--policy", type=Path, metavar="FILE", help="JSON: settings by name")
         parser.add_argument("--rule", metavar="ID|FILE", help="flip a rule, or add one")
@@ -187,13 +189,6 @@ def _model(text: str) -> tuple[str, int]:
     if not name or not version.isdecimal():
         raise CommandError(f"--model {text}: it is NAME@VERSION.", returncode=2)
     return name, int(version)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return moment(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is no ISO 8601 time, such as 2026-03-01") from None
 
 
 def _seconds(text: str) -> timedelta:

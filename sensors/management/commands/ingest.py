@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
@@ -22,6 +22,7 @@ from sensors.files.options import OptionError, add_clock, add_layout, layout_of
 from sensors.files.parts import Part
 from sensors.files.sources import FORMATS, SUFFIXES, FileError, Source, find
 from sensors.files.survey import Survey
+from sensors.management.explained import ExplainedCommand
 from sensors.models import FileIngest, Site
 from sensors.offers import MAX_AHEAD
 from sensors.series import to_datetime64
@@ -57,12 +58,9 @@ sense; {STORE_AWAY} when the store is away; {STOPPED} on Ctrl-C. What was commit
 """
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = "Ingest files of readings, of any size, in bounded memory; resumable."
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
-        kwargs["formatter_class"] = RawDescriptionHelpFormatter
-        return super().create_parser(prog_name, subcommand, epilog=EPILOG, **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="file or folder")

@@ -8,13 +8,14 @@ from functools import cache
 
 import numpy as np
 
-from anomalies import detection, routing
+from anomalies import routing
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.leases import Notes
 from anomalies.machines import judging
 from anomalies.models import Anomaly, MachineCheckpoint
-from sensors.models import Asset, Reading, ScoringNote, Sensor
+from sensors.models import Asset, ScoringNote, Sensor
 from sensors.series import FloatArray, to_datetime
+from tests.anomalies import production
 from tests.factories import make_asset, make_sensor
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -52,19 +53,11 @@ def make_machine() -> tuple[Asset, list[Sensor]]:
 def store(sensor: Sensor, column: int, rows: Sequence[int], step: np.timedelta64 = STEP) -> None:
     """Rows of `readings()` with their note, as acquisition commits them."""
     times = [to_datetime(BEGIN + row * step) for row in rows]
-    Reading.objects.bulk_create(
-        [
-            Reading(sensor=sensor, time=time, value=readings()[row, column], quality=1.0)
-            for time, row in zip(times, rows, strict=True)
-        ],
-        ignore_conflicts=True,
-    )
-    ScoringNote.objects.create(sensor=sensor, since=min(times), until=max(times))
+    production.commit(sensor, times, readings()[list(rows), column])
 
 
 def drain_all(policy: DetectionPolicy = POLICY) -> None:
-    while detection.drain(now=NOW, policy=policy).sensors:
-        pass
+    production.drain(now=NOW, policy=policy)
 
 
 def judge_all(policy: DetectionPolicy = POLICY) -> None:
