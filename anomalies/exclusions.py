@@ -22,6 +22,7 @@ from sensors.models import Reading, ScoringNote
 from sensors.series import TimeArray, to_datetime, to_datetime64
 
 REASON = ScoringNote.Reason.VERDICT
+INSTANT = np.timedelta64(1, "us")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,13 @@ class Periods:
     def __len__(self) -> int:
         return len(self.since)
 
-    def covers(self, times: TimeArray) -> NDArray[np.bool_]:
-        """Which of the times, shape (n,), ascending, lie in a period."""
+    def covers(self, times: TimeArray, length: np.timedelta64 = INSTANT) -> NDArray[np.bool_]:
+        """Which of the times, shape (n,), ascending, lie in a period; with a `length`, in which of
+        the stretches that are as long and begin then a part of a period lies."""
         inside = np.zeros(len(times), np.bool_)
         for since, until in zip(self.since, self.until, strict=True):
-            inside[np.searchsorted(times, since) : np.searchsorted(times, until, "right")] = True
+            first = np.searchsorted(times, since - length, "right")
+            inside[first : np.searchsorted(times, until, "right")] = True
         return inside
 
 
@@ -46,7 +49,13 @@ def confirmed_fault_periods(
     sensor_id: int, *, since: datetime | None = None, until: datetime | None = None
 ) -> Periods:
     """The periods of a sensor that share an instant with [since, until]."""
-    rows = FaultPeriod.objects.filter(sensor=sensor_id)
+    return _periods([sensor_id], since=since, until=until)
+
+
+def _periods(
+    sensor_ids: Collection[int], *, since: datetime | None, until: datetime | None
+) -> Periods:
+    rows = FaultPeriod.objects.filter(sensor__in=sensor_ids)
     if since is not None:
         rows = rows.filter(until__gte=since)
     if until is not None:
@@ -82,6 +91,18 @@ def left_out(sensor_id: int, times: TimeArray) -> NDArray[np.bool_] | None:
         sensor_id, since=to_datetime(times[0]), until=to_datetime(times[-1])
     )
     return periods.covers(times) if len(periods) else None
+
+
+def rows_left_out(
+    sensor_ids: Collection[int], starts: TimeArray, step: np.timedelta64
+) -> NDArray[np.bool_] | None:
+    """Of a machine's rows, which begin at `starts`, (n,), ascending, and are a `step` long, those
+    in which any of these sensors measured a confirmed fault; None when none did."""
+    if not len(starts):
+        return None
+    last = starts[-1] + (step - INSTANT)
+    periods = _periods(sensor_ids, since=to_datetime(starts[0]), until=to_datetime(last))
+    return periods.covers(starts, step) if len(periods) else None
 
 
 def settle(anomaly: Anomaly, *, now: datetime) -> None:

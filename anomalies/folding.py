@@ -89,7 +89,7 @@ def fold(
     """
     stops = {row for row in kept(start.rows + len(series)) if row > start.rows}
     at, checkpoints, found = start, [], []
-    for begin, end in pairwise(_edges(start, stops, faulty, len(series))):
+    for begin, end in pairwise(edges(start, stops, faulty, len(series))):
         is_fault = faulty is not None and end > begin and bool(faulty[begin])
         at, judged = _piece(at, series[begin:end], is_fault, core)
         found.append(judged)
@@ -98,9 +98,7 @@ def fold(
     return Folded(_joined(found), at, tuple(checkpoints))
 
 
-def _edges(
-    start: Checkpoint, stops: Collection[int], faulty: BoolArray | None, n: int
-) -> list[int]:
+def edges(start: Checkpoint, stops: Collection[int], faulty: BoolArray | None, n: int) -> list[int]:
     """Where a new piece begins: at checkpoints, and where a fault begins and ends."""
     turns = [] if faulty is None else (np.flatnonzero(faulty[1:] != faulty[:-1]) + 1).tolist()
     return [0, *sorted({*turns, *(row - start.rows for row in stops)} - {0, n}), n]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from anomalies import folding
-from anomalies.machines.fold import Checkpoint, beginning
+from anomalies.folding import Checkpoint
+from anomalies.machines.fold import beginning
 from anomalies.machines.grid import Era
 from anomalies.models import MachineCheckpoint
 from mlops.detectors.streaming.contract import dumped, loaded

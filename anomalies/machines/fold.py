@@ -8,20 +8,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from anomalies.folding import kept
+from anomalies.folding import Checkpoint, edges, kept
 from anomalies.machines.grid import Era, Rows
-from mlops.detectors.streaming.contract import State
 from mlops.detectors.streaming.joint import Judgement, Told
 from sensors.series import FloatArray, TimeArray
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The state after the first `rows` rows of an era, of which the last starts at `time`."""
-
-    rows: int
-    time: np.datetime64
-    state: State
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +38,31 @@ def beginning(era: Era) -> Checkpoint:
 
 def fold(era: Era, start: Checkpoint, rows: Rows) -> tuple[Judged, Checkpoint, list[Checkpoint]]:
     """The rows after `start`: what is to be said of them, the state at their end, and the states
-    among them that are to be kept."""
-    total = start.rows + len(rows)
-    stops = sorted(row for row in kept(total) if row > start.rows)
-    edges = [0, *(row - start.rows for row in stops), len(rows)]
-    state, passed, found = start.state, [], []
-    for begin, end in pairwise(edges):
-        state, judgement = era.fold.judge(state, rows.times[begin:end], rows.values[begin:end])
+    among them that are to be kept.
+
+    Those of confirmed faults are judged, and the others as if they had not been.
+    """
+    stops = {row for row in kept(start.rows + len(rows)) if row > start.rows}
+    at, passed, found = start, [], []
+    for begin, end in pairwise(edges(start, stops, rows.faulty, len(rows))):
+        at, judgement = _piece(era, at, rows[begin:end])
         found.append((begin, judgement))
-        if end > begin and start.rows + end in stops:
-            passed.append(Checkpoint(start.rows + end, rows.times[end - 1], state))
+        if end > begin and at.rows in stops and at.aside is None:
+            passed.append(at)
     parts = np.concatenate([judgement.parts for _, judgement in found])
-    last = rows.times[-1] if len(rows) else start.time
-    end_ = Checkpoint(total, last, state)
-    return Judged(era, rows.times, parts, tuple(found)), end_, passed
+    return Judged(era, rows.times, parts, tuple(found)), at, passed
+
+
+def _piece(era: Era, at: Checkpoint, part: Rows) -> tuple[Checkpoint, Judgement]:
+    """The rows of a piece are all of a fault, or none is."""
+    if not len(part):
+        return at, era.fold.judge(at.state, part.times, part.values)[1]
+    rows, last = at.rows + len(part), part.times[-1]
+    if part.faulty is not None and part.faulty[0]:
+        aside, judgement = era.fold.judge(at.aside or at.state, part.times, part.values)
+        return Checkpoint(rows, last, at.state, aside), judgement
+    state, judgement = era.fold.judge(at.state, part.times, part.values)
+    return Checkpoint(rows, last, state), judgement
 
 
 def tail(judged: Judged, since: np.datetime64) -> Judged:

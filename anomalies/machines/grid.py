@@ -91,16 +91,19 @@ class Era:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """times: shape (n,), when each row starts; values: shape (n, k), NaN for what is missing."""
+    """times: shape (n,), when each row starts; values: shape (n, k), NaN for what is missing.
+    faulty: shape (n,), the rows of a confirmed fault; None without any."""
 
     times: TimeArray
     values: FloatArray
+    faulty: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.times)
 
     def __getitem__(self, rows: slice | NDArray[np.bool_]) -> Rows:
-        return Rows(self.times[rows], self.values[rows])
+        faulty = None if self.faulty is None else self.faulty[rows]
+        return Rows(self.times[rows], self.values[rows], faulty)
 
 
 def eras(members: Collection[Member]) -> tuple[Era, ...]:

@@ -36,7 +36,7 @@ from sensors.series import to_datetime, to_datetime64
 MAX_ROWS = 20_000
 # While its sensors are still scored more is to come; a machine is not held up longer than that.
 WAITS = timedelta(minutes=1)
-NEW = (ScoringNote.Reason.INGEST, ScoringNote.Reason.STATE, ScoringNote.Reason.MANUAL)
+BY_MODEL = frozenset({ScoringNote.Reason.DEGRADED, ScoringNote.Reason.MODEL})
 
 _HAND_ON = """
 INSERT INTO anomalies_machinenote (asset_id, since, reason, created_at)
@@ -62,7 +62,7 @@ def hand_on(
         (sensor, one.since, reason(one.reason))
         for sensor, notes in noted.items()
         for one in notes
-        if one.reason in NEW
+        if one.reason not in BY_MODEL
     ]
     if new:
         with connection.cursor() as cursor:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 from django.db import connection
 
+from anomalies import exclusions
 from anomalies.machines.grid import KNOWN_ROWS, Era, Member, Rows, table
 from sensors import states
 from sensors.copying import as_times, copied
@@ -73,7 +75,8 @@ def rows_between(era: Era, since: np.datetime64, until: np.datetime64) -> Rows:
     span = (to_datetime(since), to_datetime(until))
     found = copied(_MEANS, (era.step_s, list(era.sensors), *span), _COLUMNS)
     rows = table(era, found["sensor_id"], as_times(found["bucket"]), found["mean"])
-    return _running(era, rows)
+    faulty = exclusions.rows_left_out(era.sensors, rows.times, era.step)
+    return _running(era, replace(rows, faulty=faulty))
 
 
 def _running(era: Era, rows: Rows) -> Rows:

@@ -8,6 +8,7 @@ import numpy as np
 
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.findings import Recomputed
+from anomalies.folding import Checkpoint
 from anomalies.machines import checkpoints, fold, readings
 from anomalies.machines.alarms import scores_of
 from anomalies.machines.findings import era_of
@@ -44,7 +45,7 @@ def recompute(anomaly: Anomaly, *, kept_from: datetime | None) -> Recomputed | N
     return Recomputed(float(scores_of(judged, policy)[-1]), changed)
 
 
-def _up_to(era: Era, state: fold.Checkpoint, peak: np.datetime64) -> Judged:
+def _up_to(era: Era, state: Checkpoint, peak: np.datetime64) -> Judged:
     """The last piece of the rows up to the one at `peak`."""
     begin, until = state.time + era.step, peak + era.step
     while True:
