@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST
 from mlops import served
 from mlops.models import Drift, ModelApproval, Promotion, Retraining, ServedModel
 from sensors.admin import cells
+from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin
 from sensors.models import Sensor
 from sensors.presentation import quantity
@@ -57,6 +58,11 @@ def champion_badge() -> SafeString:
 
 @admin.register(ModelApproval)
 class ModelApprovalAdmin(ReadOnlyAdmin):
+    empty = Empty(
+        text="A version is approved when training registers it, or by hand if somebody else "
+        "did. Only what is approved is ever loaded.",
+        command="manage.py train anomaly",
+    )
     list_display = (
         *("name", "version", "champion", "detector", "sensor_kind", "dataset"),
         *("fingerprint", "approved_at", "approved_by"),
@@ -82,6 +88,12 @@ class ModelApprovalAdmin(ReadOnlyAdmin):
 
 @admin.register(Promotion)
 class PromotionAdmin(ReadOnlyAdmin):
+    empty = Empty(
+        headline="No champion yet.",
+        text="The first version of a kind is promoted by training, a later one once the gate "
+        "lets it through. Until then the lower rungs score.",
+        command="manage.py models promote NAME VERSION",
+    )
     list_display = (
         *("promoted_at", "name", "step", "champion", "gate_passed", "person", "reason", "gate"),
     )
@@ -148,6 +160,12 @@ class PromotionAdmin(ReadOnlyAdmin):
 
 @admin.register(ServedModel)
 class ServedModelAdmin(ReadOnlyAdmin):
+    empty = Empty(
+        headline="No model serves yet.",
+        text="A model appears here once detection has asked for it: it needs a champion, and "
+        "readings to score. Until then the lower rungs score.",
+        command="manage.py train anomaly",
+    )
     list_display = ("name", "version", "state", "last_load", "asked_at", "counts", "instead")
     search_fields = ("name", "reason")
 
@@ -174,6 +192,11 @@ class ServedModelAdmin(ReadOnlyAdmin):
 
 @admin.register(Drift)
 class DriftAdmin(SiteScopedAdmin):
+    empty = Empty(
+        headline="No sensor has drifted.",
+        text="Every night the last 72 hours of each sensor are compared with its 12 weeks "
+        "before; it needs some weeks of readings.",
+    )
     list_display = ("found_at", "sensor", "shifted", "psi", "p", "as_of")
     list_filter = ("sensor__kind",)
     list_select_related = ("sensor",)
@@ -204,6 +227,12 @@ STATE_BADGES = {
 
 @admin.register(Retraining)
 class RetrainingAdmin(ReadOnlyAdmin):
+    empty = Empty(
+        headline="Nothing was retrained.",
+        text="A kind is trained again in the night after enough of its sensors drifted, or "
+        "when its model has grown old.",
+        command="manage.py retrain --dry-run",
+    )
     list_display = ("began_at", "name", "version", "came_to", "reason", "outcome", "ended_at")
     list_filter = ("state", "kind")
     search_fields = ("name", "reason", "outcome")

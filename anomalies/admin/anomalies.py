@@ -20,12 +20,22 @@ from anomalies import presentation
 from anomalies.admin import detail, filters, outlook, reviews
 from anomalies.models import Anomaly, Verdict
 from sensors.admin import cells
+from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 
 
 @admin.register(Anomaly)
 class AnomalyAdmin(SiteScopedAdmin):
     change_form_template = "admin/anomalies/anomaly/change_form.html"
+    empty = Empty(
+        headline="Nothing awaits review.",
+        text="New anomalies appear here as soon as detection has found and validation has "
+        "judged them.",
+        elsewhere=(
+            ("what people judged", "?review=reviewed"),
+            ("everything ever found", "?review=all&standing=all"),
+        ),
+    )
     list_display = (
         *("shown_severity", "shown_sensor", "kind", "when", "values", "shown_score"),
         *("shown_status", "shown_confidence", "found_by", "shown_verdict"),

@@ -14,6 +14,7 @@ from anomalies import recalibration
 from anomalies.agreement import agreement
 from anomalies.models import Anomaly, Calibration, Decision, Verdict
 from sensors.admin import cells
+from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.presentation import local, zone_of
 
@@ -21,6 +22,12 @@ from sensors.presentation import local, zone_of
 @admin.register(Calibration)
 class CalibrationAdmin(SiteScopedAdmin):
     change_list_template = "admin/anomalies/calibration/change_list.html"
+    empty = Empty(
+        headline="No threshold was moved.",
+        text="Verdicts move thresholds every night where that leaves out more of what was "
+        "refuted; an alert budget moves them at once.",
+        command="manage.py recalibrate",
+    )
     list_display = ("scope", "moved", "tried", "made", "standing")
     list_filter = ("kind", ("site", VisibleRelatedFilter))
     list_select_related = ("site", "sensor", "made_by", "reverted_by")

@@ -24,6 +24,7 @@ from anomalies.admin.filters import DefaultFilter, SeverityFilter
 from anomalies.episodes import acting, evidence
 from anomalies.models import Episode, Notification, State
 from sensors.admin import cells
+from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.models import Sensor
 from sensors.presentation import age, duration, local, zone_of
@@ -73,6 +74,11 @@ class ActForm(forms.Form):
 class EpisodeAdmin(SiteScopedAdmin):
     change_form_template = "admin/anomalies/episode/change_form.html"
     change_list_template = "admin/anomalies/episode/change_list.html"
+    empty = Empty(
+        headline="Nothing is open.",
+        text="Credible anomalies of one machine become an episode here.",
+        elsewhere=(("what is over", "?state=resolved"), ("everything", "?state=all")),
+    )
     list_display = (
         *("shown_severity", "subject", "shown_state", "when", "first_mover", "shown_evidence"),
         *("shown_confidence", "shown_assignee"),

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 
 from anomalies.models import Message, NotificationRoute
 from sensors.admin import cells
+from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.models import Site
 from sensors.presentation import age, shortened, zone_of
@@ -48,6 +49,10 @@ class RouteForm(forms.ModelForm):
 @admin.register(NotificationRoute)
 class NotificationRouteAdmin(SiteScopedAdmin):
     form = RouteForm
+    empty = Empty(
+        headline="Nobody is told of anything.",
+        text="A route says who is told of which episodes, by mail, a webhook or a chat.",
+    )
     list_display = ("name", "scope", "channel", "shown_target", "hours", "escalation", "enabled")
     list_filter = ("enabled", "channel", ("site", VisibleRelatedFilter))
     list_select_related = ("site", "asset")
@@ -105,6 +110,10 @@ class NotificationRouteAdmin(SiteScopedAdmin):
 
 @admin.register(Message)
 class MessageAdmin(SiteScopedAdmin):
+    empty = Empty(
+        text="A message is made when an episode opens, grows worse or is resolved and a route "
+        "takes it. What is older than six hours is told to nobody."
+    )
     list_display = ("subject", "route", "shown_state", "attempts", "error", "when")
     list_filter = ("state", ("route", VisibleRelatedFilter), ("site", VisibleRelatedFilter))
     list_select_related = ("route", "site")

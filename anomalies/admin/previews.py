@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from anomalies import tasks
 from anomalies.models import MaintenanceWindow, Preview, ValidationRule
 from sensors.admin import cells
+from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter, visible
 from sensors.presentation import age, local, zone_of
 
@@ -80,6 +81,12 @@ class PreviewForm(forms.ModelForm):
 class PreviewAdmin(SiteScopedAdmin):
     form = PreviewForm
     change_form_template = "admin/anomalies/preview/change_form.html"
+    empty = Empty(
+        text="A preview runs the last days once more with a rule, a window, a model or a "
+        "setting changed, and shows what would have been. Nothing of the plant is changed"
+        " by it.",
+        command="manage.py replay --since 2026-03-01",
+    )
     list_display = ("what", "site", "span", "shown_state", "asked")
     list_filter = ("state", ("site", VisibleRelatedFilter))
     list_select_related = ("site", "asked_by")

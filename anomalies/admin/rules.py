@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from anomalies import presentation, rehearsal, rules
 from anomalies.bars import signed
 from anomalies.models import Anomaly, ValidationRule
+from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.models import Site
 
@@ -81,6 +82,11 @@ class ValidationRuleForm(forms.ModelForm):
 class ValidationRuleAdmin(SiteScopedAdmin):
     form = ValidationRuleForm
     change_form_template = "admin/anomalies/previewable_form.html"
+    empty = Empty(
+        headline="The built-in rules apply.",
+        text="A rule of your own raises, lowers or decides what the validation agent makes of "
+        "an anomaly. Before it is saved you see what it would have changed.",
+    )
     list_display = ("name", "scope", "conditions_in_words", "effect", "priority", "enabled")
     list_filter = ("enabled", "kind", ("site", VisibleRelatedFilter))
     list_select_related = ("site",)

@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from anomalies.models import MaintenanceWindow, WindowOccurrence
 from anomalies.windows import keeping
 from sensors.admin import cells
+from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.presentation import DASH, local, zone_of
 
@@ -87,6 +88,10 @@ class MaintenanceWindowAdmin(SiteScopedAdmin):
     form = WindowForm
     change_form_template = "admin/anomalies/previewable_form.html"
     inlines = (OccurrenceInline,)
+    empty = Empty(
+        text="What lies within a window opens no episode, and is reported when it ends. A "
+        "calendar (.ics) may make it recur."
+    )
     list_display = ("reason", "purpose", "scope", "when", "hidden", "owner")
     list_filter = ("purpose", ("site", VisibleRelatedFilter), ("asset", VisibleRelatedFilter))
     list_select_related = ("site", "asset", "owner")

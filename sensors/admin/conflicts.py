@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from sensors.admin import cells
+from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.models import ReadingConflict
 from sensors.presentation import local, number, zone_of
@@ -25,6 +26,11 @@ DIGITS = 9
 
 @admin.register(ReadingConflict)
 class ReadingConflictAdmin(SiteScopedAdmin):
+    empty = Empty(
+        headline="No two values for one time.",
+        text="Where a reading is sent again with another value, both are written down here. "
+        "READING_CONFLICTS says which one stands.",
+    )
     list_display = ("received", "name", "measured", "stands", "does_not", "settled", "source")
     list_display_links = ("received",)
     list_filter: ClassVar[tuple[Any, ...]] = (

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from sensors import keys
 from sensors.admin import cells
+from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.models import IngestKey
 from sensors.presentation import zone_of
@@ -31,6 +32,10 @@ class IngestKeyForm(forms.ModelForm):
 @admin.register(IngestKey)
 class IngestKeyAdmin(SiteScopedAdmin):
     form = IngestKeyForm
+    empty = Empty(
+        text="A device sends with a key, which belongs to one site; its secret is shown once.",
+        command="manage.py ingest_key create --site SLUG --name press-line",
+    )
     list_display = ("name", "site", "shown_prefix", "state", "used", "expires_at")
     list_filter = (("site", VisibleRelatedFilter),)
     list_select_related = ("site",)

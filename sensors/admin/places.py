@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
+from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.models import Asset, Site
 
@@ -26,6 +27,11 @@ class SiteForm(forms.ModelForm):
 @admin.register(Site)
 class SiteAdmin(SiteScopedAdmin):
     form = SiteForm
+    empty = Empty(
+        text="A site is a plant with its own people, keys and sensors; everything belongs to "
+        "one. Add the first, or let a generated fleet make two.",
+        command="manage.py seed",
+    )
     list_display = ("name", "slug", "timezone", "sensor_count")
     ordering = ("name",)
     search_fields = ("name", "slug")
@@ -63,6 +69,11 @@ class AssetForm(forms.ModelForm):
 @admin.register(Asset)
 class AssetAdmin(SiteScopedAdmin):
     form = AssetForm
+    empty = Empty(
+        text="A machine groups the sensors that stand on it: add it here, then name it on the "
+        "page of each of its sensors. A generated fleet brings some.",
+        command="manage.py seed",
+    )
     list_display = ("name", "site", "parent", "criticality", "sensor_count")
     list_filter = (("site", VisibleRelatedFilter), "criticality")
     list_select_related = ("site", "parent")

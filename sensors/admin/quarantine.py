@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from sensors import quarantine
 from sensors.admin import cells
+from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.models import QuarantinedReading
 from sensors.presentation import shortened, zone_of
@@ -58,6 +59,11 @@ def pretty(payload: str) -> str:
 
 @admin.register(QuarantinedReading)
 class QuarantinedReadingAdmin(SiteScopedAdmin):
+    empty = Empty(
+        headline="Nothing waits.",
+        text="A reading that cannot be accepted is kept here with the reason, and can be "
+        "replayed after a fix.",
+    )
     list_display = ("received", "what", "sensor", "detail", "site", "source", "state")
     list_filter = (WaitingFilter, "category", "code", "source", ("site", VisibleRelatedFilter))
     list_select_related = ("site",)

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from sensors import approval
 from sensors.admin import cells, ranges
+from sensors.admin.empty import Empty
 from sensors.admin.quality import quality_view
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.charts import Stretch
@@ -39,6 +40,11 @@ class SensorForm(forms.ModelForm):
 class SensorAdmin(SiteScopedAdmin):
     form = SensorForm
     change_form_template = "admin/sensors/sensor/change_form.html"
+    empty = Empty(
+        text="A sensor is registered by its first reading: posted with an ingest key, read "
+        "from a file or from MQTT. SENSOR_DISCOVERY says whether it must be approved.",
+        command="manage.py ingest history.csv --site SLUG",
+    )
     list_display: tuple[str, ...] = (
         "name",
         "kind",

@@ -10,12 +10,17 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from sensors import state_sources, states
+from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.models import OperatingState, StateSource
 
 
 @admin.register(OperatingState)
 class OperatingStateAdmin(SiteScopedAdmin):
+    empty = Empty(
+        text="Until somebody says otherwise a machine counts as running. Who knows better "
+        "tells it here, by the API, or by a state source."
+    )
     list_display = ("asset", "state", "start", "end", "source")
     list_filter = ("state", ("asset", VisibleRelatedFilter))
     list_select_related = ("asset",)
@@ -43,6 +48,10 @@ class OperatingStateAdmin(SiteScopedAdmin):
 
 @admin.register(StateSource)
 class StateSourceAdmin(SiteScopedAdmin):
+    empty = Empty(
+        text="A sensor of the machine, or a weekly schedule, can say when it runs, so that a "
+        "standstill is no anomaly."
+    )
     list_display = ("asset", "sort", "sensor", "since")
     list_filter = ("sort", ("asset", VisibleRelatedFilter))
     list_select_related = ("asset", "sensor")
