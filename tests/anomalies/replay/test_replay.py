@@ -18,11 +18,12 @@ from anomalies.replay.course import Course
 from anomalies.replay.running import Replayed, replay
 from anomalies.windows import keeping
 from tests.anomalies.replay import plant as plants
-from tests.anomalies.replay.plant import BEGIN, END, STEP, Plant
+from tests.anomalies.replay.plant import BEGIN, END, HOUR, STEP, Plant
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-COURSE = Course(BEGIN, END, step=STEP)
+# All readings before it are known when it begins; two days more of a quiet plant show nothing more.
+COURSE = Course(BEGIN, END, lead=2 * HOUR, step=STEP)
 
 
 @pytest.fixture
