@@ -37,7 +37,8 @@ def page(client: Client, model: type[Model], **query: str) -> str:
 
 @pytest.mark.parametrize("model", OURS.values(), ids=OURS)
 def test_every_list_without_rows_says_what_brings_some(model: type[Model]) -> None:
-    told = admin.site.get_model_admin(model).empty
+    page_of: Any = admin.site.get_model_admin(model)
+    told = page_of.empty
     assert isinstance(told, Empty)
     text = page(boss(), model)
     assert told.headline in text
