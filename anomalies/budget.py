@@ -80,6 +80,19 @@ def propose(
     return Budget(allowed_per_week, confirmed, steps[0], next(met, None), steps)
 
 
+def spread(steps: Sequence[Cost], most: int) -> list[Cost]:
+    """At most `most` of the steps, evenly from the first to the last.
+
+    >>> steps = [Cost(i / 10, 9 - i, 9.0 - i, 0) for i in range(10)]
+    >>> [step.episodes for step in spread(steps, 4)]
+    [9, 6, 3, 0]
+    """
+    if len(steps) <= most:
+        return list(steps)
+    last = len(steps) - 1
+    return [steps[round(i * last / (most - 1))] for i in range(most)]
+
+
 def cost(
     found: Iterable[Counted], threshold: float, *, length: timedelta, rejoin: timedelta
 ) -> Cost:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import Max
@@ -31,6 +32,30 @@ class Proposed:
         after = self.budget.after
         return after is not None and after.threshold > self.budget.before.threshold
 
+    @property
+    def is_dear(self) -> bool:
+        """Whether nobody would be told any more of a fault that people confirmed."""
+        after = self.budget.after
+        return after is not None and after.missed > self.budget.before.missed
+
+
+class NotApplied(ValueError):
+    """A budget that cannot be applied, with the reason."""
+
+
+def propose_each(
+    site: Site, kind: str = "", *, per_week: float, weeks: float, now: datetime
+) -> list[Proposed]:
+    """`propose` for each kind of the site by itself, or for one; by the last `weeks`."""
+    span: dict[str, Any] = {"since": now - timedelta(weeks=weeks), "until": now}
+    kinds = [kind] if kind else kinds_of(site)
+    return [propose(site, each, per_week=per_week, **span) for each in kinds]
+
+
+def kinds_of(site: Site) -> list[str]:
+    rows = Sensor.objects.scored().filter(site=site).order_by("kind")
+    return list(rows.values_list("kind", flat=True).distinct())
+
 
 def propose(
     site: Site, kind: str, *, per_week: float, since: datetime, until: datetime
@@ -55,14 +80,21 @@ def propose(
     return Proposed(site, kind, policy, found)
 
 
-def apply(found: Proposed, *, person: User | None, now: datetime) -> Calibration:
+def apply(
+    found: Proposed, *, person: User | None, now: datetime, accept_missed: bool = False
+) -> Calibration:
     """Later anomalies of the kind are judged by it; `recalibrate --revert` takes it back.
 
-    Raises ValueError where no threshold meets the budget.
+    Raises NotApplied where no threshold meets the budget, the one in force does, or a confirmed
+    fault would be missed and that is not accepted.
     """
     after = found.budget.after
     if after is None:
-        raise ValueError("No threshold meets the budget.")
+        raise NotApplied("no threshold meets the budget")
+    if not found.moves:
+        raise NotApplied("the threshold in force meets the budget")
+    if found.is_dear and not accept_missed:
+        raise NotApplied("it misses a confirmed fault")
     reviewed = Anomaly.objects.filter(sensor__site=found.site, sensor__kind=found.kind)
     newest = reviewed.aggregate(newest=Max("reviewed_at"))["newest"]
     return Calibration.objects.create(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from anomalies import recalibration
+from anomalies.admin.budgets import budget_view
 from anomalies.agreement import agreement
 from anomalies.models import Anomaly, Calibration, Decision, Verdict
 from sensors.admin import cells
@@ -51,6 +54,14 @@ class CalibrationAdmin(SiteScopedAdmin):
 
     def has_revert_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("anomalies.change_calibration")
+
+    def get_urls(self) -> list[URLPattern]:
+        address = path(
+            "budget/",
+            self.admin_site.admin_view(partial(budget_view, self)),
+            name="anomalies_calibration_budget",
+        )
+        return [address, *super().get_urls()]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -6,7 +6,6 @@ import json
 import sys
 from argparse import ArgumentParser
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -16,9 +15,8 @@ from anomalies import budgeting
 from anomalies.budget import Cost
 from anomalies.budgeting import Proposed
 from sensors.management.explained import ExplainedCommand
-from sensors.models import Sensor, Site
+from sensors.models import Site
 
-MOST_STEPS = 12
 EPILOG = """\
 For a kind of sensor at a site it looks at the anomalies of the last weeks and finds the lowest
 confidence, below which an anomaly would be a suspected false positive, with which the machines of
@@ -68,39 +66,26 @@ class Command(ExplainedCommand):
             sys.exit(1)
 
     def _proposed(self, site: Site, options: dict[str, Any]) -> list[Proposed]:
-        now = timezone.now()
-        sensors = Sensor.objects.scored().filter(site=site).order_by("kind")
-        kinds = sensors.values_list("kind", flat=True).distinct()
+        asked = {"per_week": options["per_week"], "weeks": options["weeks"]}
         try:
-            return [
-                budgeting.propose(
-                    site,
-                    kind,
-                    per_week=options["per_week"],
-                    since=now - timedelta(weeks=options["weeks"]),
-                    until=now,
-                )
-                for kind in ([options["kind"]] if options["kind"] else kinds)
-            ]
+            return budgeting.propose_each(site, options["kind"] or "", **asked, now=timezone.now())
         except LookupError as error:
             raise CommandError(str(error.args[0]), returncode=2) from error
 
     def _settled(self, found: Proposed, options: dict[str, Any]) -> bool:
         """Whether the budget is met, by what is in force or by what was applied just now."""
-        after = found.budget.after
-        if after is None:
-            return False
         if not found.moves:
-            return True
-        dear = after.missed > found.budget.before.missed and not options["accept_missed"]
-        if options["apply"] and not dear:
-            row = budgeting.apply(found, person=None, now=timezone.now())
-            self.stderr.write(
-                f"Applied as calibration {row.pk}; recalibrate --revert takes it back."
-            )
-        elif options["apply"]:
-            self.stderr.write("Not applied: it misses a confirmed fault (--accept-missed).")
-        return not dear
+            return found.budget.after is not None
+        accepted = options["accept_missed"]
+        if not options["apply"]:
+            return accepted or not found.is_dear
+        try:
+            row = budgeting.apply(found, person=None, now=timezone.now(), accept_missed=accepted)
+        except budgeting.NotApplied as reason:
+            self.stderr.write(f"Not applied: {reason} (--accept-missed).")
+            return False
+        self.stderr.write(f"Applied as calibration {row.pk}; recalibrate --revert takes it back.")
+        return True
 
     def _say(self, found: Proposed, *, as_json: bool) -> None:
         budget = found.budget
