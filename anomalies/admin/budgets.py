@@ -113,15 +113,11 @@ def _apply(model_admin: admin.ModelAdmin[Any], request: HttpRequest) -> HttpResp
 
 def _applied(request: HttpRequest, said: dict[str, Any]) -> Calibration:
     """Raises NotApplied, also where what comes out now is not what was shown; LookupError."""
-    now, person = timezone.now(), request.user
+    now = timezone.now()
+    person: Any = request.user
     asked = {name: said[name] for name in ("site", "kind", "per_week", "weeks")}
     (found,) = budgeting.propose_each(**asked, now=now)
     after = found.budget.after
     if after is None or abs(after.threshold - said["threshold"]) > budget.JUST_ABOVE / 2:
         raise NotApplied("something came meanwhile, and the proposal is another one")
-    return budgeting.apply(
-        found,
-        person=person,
-        now=now,
-        accept_missed=said["accept_missed"],  # type: ignore[arg-type]
-    )
+    return budgeting.apply(found, person=person, now=now, accept_missed=said["accept_missed"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+import re
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin
@@ -16,12 +18,15 @@ from django.utils.safestring import SafeString
 
 from anomalies import tasks
 from anomalies.models import MaintenanceWindow, Preview, ValidationRule
+from mlops import serving
+from mlops.models import ModelApproval
 from sensors.admin import cells
 from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter, visible
 from sensors.presentation import age, local, zone_of
 
 MOST_DAYS = 90
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:")
 STATES = {
     "waiting": "badge-dim", "running": "badge-note", "done": "badge-good", "failed": "badge-bad",
 }  # fmt: skip
@@ -35,7 +40,7 @@ HEADS = {
 class PreviewForm(forms.ModelForm):
     """What is left empty stays as it is; nothing at all asks whether it comes out as it did."""
 
-    days = forms.IntegerField(min_value=1, max_value=MOST_DAYS, initial=7, label="the last … days")
+    days = forms.IntegerField(min_value=1, max_value=MOST_DAYS, initial=7, label="The last … days")
     rule = forms.ModelChoiceField(
         ValidationRule.objects.none(), required=False,
         help_text="As if it were on, if it is off; as if it were off, if it is on.",
@@ -43,9 +48,10 @@ class PreviewForm(forms.ModelForm):
     without_window = forms.ModelChoiceField(
         MaintenanceWindow.objects.none(), required=False, help_text="As if it had not been."
     )
-    model = forms.RegexField(
-        r"^.+@\d+$", required=False, help_text="NAME@VERSION, as if it were champion."
-    )
+    model = forms.ModelChoiceField(
+        ModelApproval.objects.none(), required=False, label="Champion",
+        help_text="As if this version were champion.",
+    )  # fmt: skip
     policies = forms.JSONField(
         initial=dict,
         required=False,
@@ -60,13 +66,12 @@ class PreviewForm(forms.ModelForm):
         from anomalies.replay.change import Change, ChangeError
 
         said: dict[str, Any] = super().clean() or self.cleaned_data
-        name, _, version = (said.get("model") or "").rpartition("@")
-        rule, window = said.get("rule"), said.get("without_window")
+        rule, window, model = (said.get(name) for name in ("rule", "without_window", "model"))
         change = {
             "policies": said.get("policies") or {},
             "flip_rule": rule.pk if rule else None,
             "without_window": window.pk if window else None,
-            "models": {name: int(version)} if name else {},
+            "models": {model.name: model.version} if model else {},
         }
         try:
             found = Change.from_json(change)
@@ -105,6 +110,10 @@ class PreviewAdmin(SiteScopedAdmin):
         rules = self.admin_site.get_model_admin(ValidationRule).get_queryset(request)
         form.base_fields["rule"].queryset = rules
         form.base_fields["without_window"].queryset = visible(MaintenanceWindow, request)
+        approved = self.admin_site.get_model_admin(ModelApproval).get_queryset(request)
+        form.base_fields["model"].queryset = approved.filter(
+            name__startswith=serving.PREFIX, revoked_at__isnull=True
+        )
         return form
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -139,7 +148,7 @@ class PreviewAdmin(SiteScopedAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def page(self, preview: Preview) -> dict[str, Any]:
-        result = preview.result or {}
+        result, zone = preview.result or {}, zone_of(preview.site.timezone)
         return {
             "title": "What would have been",
             "subtitle": None,
@@ -149,8 +158,8 @@ class PreviewAdmin(SiteScopedAdmin):
             "state": self.shown_state(preview),
             "percent": f"{preview.share:.0%}",
             "counts": _counts(result),
-            "tables": [_table(name, result) for name in HEADS] if result else [],
-            "quality": _quality(result),
+            "tables": [_table(name, result, zone) for name in HEADS] if result else [],
+            "quality": _quality(result, zone),
             "doubts": result.get("doubts", []),
         }
 
@@ -191,41 +200,46 @@ def _counts(result: dict[str, Any]) -> list[tuple[Any, ...]]:
     return rows
 
 
-def _table(name: str, result: dict[str, Any]) -> dict[str, Any]:
+def _table(name: str, result: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     """The difference of one sort of record, as lines with a sign."""
     found = result["differences"][name]
-    lines = [("+", _cells(name, one), "") for one in found["added"]]
-    lines += [("−", _cells(name, one), "") for one in found["gone"]]
-    lines += [("~", _cells(name, one["would_be"]), _moves(one)) for one in found["changed"]]
+    lines = [("+", _cells(name, one, zone), "") for one in found["added"]]
+    lines += [("−", _cells(name, one, zone), "") for one in found["gone"]]
+    lines += [
+        ("~", _cells(name, one["would_be"], zone), _moves(one, zone)) for one in found["changed"]
+    ]
     total = sum(found["counts"][kind] for kind in ("added", "gone", "changed"))
-    return {"name": name, "head": HEADS[name], "lines": lines, "more": total - len(lines)}
+    head = [column.removesuffix("_at").replace("_", " ") for column in HEADS[name]]
+    return {"name": name, "head": head, "lines": lines, "more": total - len(lines)}
 
 
-def _cells(name: str, record: dict[str, Any]) -> list[str]:
-    return [_plain(record[column]) for column in HEADS[name]]
+def _cells(name: str, record: dict[str, Any], zone: ZoneInfo) -> list[str]:
+    return [_plain(record[column], zone) for column in HEADS[name]]
 
 
-def _moves(one: dict[str, Any]) -> str:
+def _moves(one: dict[str, Any], zone: ZoneInfo) -> str:
     moved = one["fields"].items()
     return ", ".join(
-        f"{name.replace('_', ' ')} {_plain(was)} → {_plain(would_be)}"
+        f"{name.replace('_', ' ')} {_plain(was, zone)} → {_plain(would_be, zone)}"
         for name, (was, would_be) in moved
     )
 
 
-def _plain(value: Any) -> str:
+def _plain(value: Any, zone: ZoneInfo) -> str:
+    """Times on the site's clock, which is the page's."""
     if isinstance(value, float):
         return f"{value:.3g}"
-    if isinstance(value, str) and len(value) > 18 and value[10] == "T":
-        return value[:16].replace("T", " ")
+    if isinstance(value, str) and TIME.match(value):
+        return local(datetime.fromisoformat(value), zone)
     return json.dumps(value) if isinstance(value, dict | list) else str(value).replace("_", " ")
 
 
-def _quality(result: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _quality(result: dict[str, Any], zone: ZoneInfo) -> list[tuple[str, str, str]]:
     quality = result.get("quality")
     if not quality:
         return []
+    was, would_be = quality["was"], quality["would_be"]
     return [
-        (name.replace("_", " "), _plain(quality["was"][name]), _plain(quality["would_be"][name]))
-        for name in quality["was"]
+        (name.replace("_", " "), _plain(was[name], zone), _plain(would_be[name], zone))
+        for name in was
     ]

@@ -22,10 +22,19 @@ from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.presentation import DASH, local, zone_of
 
 LARGEST_CALENDAR = 1_000_000
-MOST_NAMED = 50
+MOST_NAMED, MOST_TIMES = 50, 60
+TIMES = ("starts_at", "ends_at")
+
+
+def site_time(label: str, help_text: str) -> forms.DateTimeField:
+    """A time on the site's clock. The admin's own widget is one on the server's."""
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    return forms.DateTimeField(required=False, label=label, help_text=help_text, widget=widget)
 
 
 class WindowForm(forms.ModelForm):
+    starts_at = site_time("Starts at", "On the site's clock. May lie in the past.")
+    ends_at = site_time("Ends at", "On the site's clock.")
     upload = forms.FileField(
         required=False, label="iCalendar file", help_text="A .ics file; it replaces the calendar."
     )
@@ -35,8 +44,19 @@ class WindowForm(forms.ModelForm):
         fields = ("purpose", "reason", "site", "asset", "kind", "starts_at", "ends_at", "calendar",
                   "end_unused_minutes", "owner")  # fmt: skip
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.site_id:
+            zone = zone_of(self.instance.site.timezone)
+            for name in TIMES:
+                if (time := getattr(self.instance, name)) is not None:
+                    self.initial[name] = time.astimezone(zone).replace(tzinfo=None)
+
     def clean(self) -> dict[str, Any]:
         said: dict[str, Any] = super().clean() or self.cleaned_data
+        if said.get("site") is not None:
+            zone = zone_of(said["site"].timezone)
+            said |= {name: said[name].replace(tzinfo=zone) for name in TIMES if said.get(name)}
         upload = said.get("upload")
         if upload is None:
             return said
@@ -51,14 +71,29 @@ class WindowForm(forms.ModelForm):
 
 class OccurrenceInline(admin.TabularInline):
     model = WindowOccurrence
-    verbose_name_plural = "times, newest first, and what they hid"
-    fields = readonly_fields = ("start", "end", "hid")
-    extra = 0
-    max_num = 0
+    verbose_name_plural = f"the last {MOST_TIMES} times, newest first, and what they hid"
+    fields = readonly_fields = ("from_", "until", "hid")
     can_delete = False
 
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """They follow from the window."""
+        return False
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).filter(start__lte=timezone.now())
+        """The newest: one that recurs has hundreds."""
+        rows = super().get_queryset(request).filter(start__lte=timezone.now())
+        found = request.resolver_match.kwargs.get("object_id") if request.resolver_match else None
+        newest = rows.filter(window=found).order_by("-start", "-pk")[:MOST_TIMES]
+        return rows.filter(pk__in=newest.values("pk")).select_related("window__site")
+
+    @admin.display(description="from")
+    def from_(self, row: WindowOccurrence) -> str:
+        return local(row.start, zone_of(row.window.site.timezone))
+
+    @admin.display(description="until")
+    def until(self, row: WindowOccurrence) -> str:
+        early = " (ended early)" if row.end < row.planned_end else ""
+        return local(row.end, zone_of(row.window.site.timezone)) + early
 
     @admin.display(description="hid")
     def hid(self, row: WindowOccurrence) -> SafeString | str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
@@ -62,7 +63,7 @@ class Change:
         return {name: value for name, value in asdict(self).items() if value}
 
     def __str__(self) -> str:
-        parts = [f"{name} {values}" for name, values in self.policies.items()]
+        parts = [f"{name} {json.dumps(values)}" for name, values in self.policies.items()]
         parts += [f"{name} v{version} as champion" for name, version in self.models.items()]
         if self.flip_rule is not None:
             parts.append(f"rule {self.flip_rule} flipped")

@@ -18,7 +18,7 @@ from anomalies.models import Anomaly, Episode, HiddenAnomaly, MaintenanceWindow,
 from anomalies.notify import delivery, grouping
 from anomalies.notify.pacing import Pacing
 from anomalies.windows import keeping
-from sensors.models import Sensor
+from sensors.models import Sensor, Site
 from tests.anomalies.notify.test_outbox import make_route
 from tests.factories import (
     NOW,
@@ -212,8 +212,7 @@ def test_the_admin_shows_what_it_hid_and_keeps_sites_apart(sensor: Sensor, clien
     assert "1 anomalies, 0 of which went on" in client.get(address).content.decode()
     said = {
         "purpose": "silence", "reason": "Door", "site": sensor.site_id,
-        "starts_at_0": "2026-03-01", "starts_at_1": "10:00",
-        "ends_at_0": "2026-03-01", "ends_at_1": "11:00", "kind": "vibration",
+        "starts_at": "2026-03-01T10:00", "ends_at": "2026-03-01T11:00", "kind": "vibration",
         "occurrences-TOTAL_FORMS": 0, "occurrences-INITIAL_FORMS": 0,
     }  # fmt: skip
     answer = client.post(reverse("admin:anomalies_maintenancewindow_add"), said)
@@ -221,3 +220,23 @@ def test_the_admin_shows_what_it_hid_and_keeps_sites_apart(sensor: Sensor, clien
     assert WindowOccurrence.objects.filter(window__reason="Door").count() == 1
     client.force_login(make_person(make_site(), is_staff=True))
     assert client.get(address).status_code in {302, 403}
+
+
+def test_times_are_entered_and_shown_on_the_sites_clock(sensor: Sensor, client: Client) -> None:
+    Site.objects.update(timezone="Asia/Tokyo")
+    client.force_login(make_person(is_staff=True, is_superuser=True))
+    said = {
+        "purpose": "silence", "reason": "Door", "site": sensor.site_id,
+        "starts_at": "2026-03-01T10:00", "ends_at": "2026-03-01T11:00",
+        "occurrences-TOTAL_FORMS": 0, "occurrences-INITIAL_FORMS": 0,
+    }  # fmt: skip
+    assert client.post(reverse("admin:anomalies_maintenancewindow_add"), said).status_code == 302
+    window = MaintenanceWindow.objects.get()
+    assert window.starts_at == datetime(2026, 3, 1, 1, tzinfo=UTC)
+    address = reverse("admin:anomalies_maintenancewindow_change", args=[window.pk])
+    text = client.get(address).content.decode()
+    assert 'value="2026-03-01T10:00"' in text
+    assert "1 Mar 2026 10:00 JST" in text
+    client.post(address, {**said, "reason": "Gate"})  # saved as it was shown
+    window.refresh_from_db()
+    assert (window.reason, window.starts_at) == ("Gate", datetime(2026, 3, 1, 1, tzinfo=UTC))
