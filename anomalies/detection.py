@@ -18,43 +18,26 @@ from anomalies import (
     alarm_rate,
     checkpoints,
     folding,
-    gaps,
     leases,
     pasts,
-    predicted,
-    predictions,
     recording,
     regions,
     routing,
-    silence,
     watch,
 )
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.familiar import look
-from anomalies.familiar.look import Look
-from anomalies.findings import CORE, Recomputed, fingerprint
 from anomalies.leases import Notes
 from anomalies.ledger import Change
-from anomalies.machines import judging, recomputing
-from anomalies.machines.findings import DETECTOR as JOINT
-from anomalies.models import Anomaly, Rung
+from anomalies.machines import judging
 from anomalies.recording import Work
 from anomalies.regions import Noted, Region
 from anomalies.scenes import Known
-from anomalies.scoring import (
-    Limits,
-    Scored,
-    Stretch,
-    core_scores,
-    decades_of,
-    score_stretches,
-    with_core,
-)
+from anomalies.scoring import Scored, score_stretches, with_core
 from mlops import serving, shadow
 from mlops.serving import Champion
 from sensors import state_sources
-from sensors.models import Reading, ScoringNote, Sensor, SensorProfile
-from sensors.series import to_datetime
+from sensors.models import ScoringNote, Sensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,92 +188,3 @@ def release_held() -> int:
     served = serving.champions_for(sensors)
     back = [sensor for sensor, found in served.items() if not found.expected]
     return held.filter(sensor__in=back).update(held=False)
-
-
-class ReadingsDropped(Reading.DoesNotExist):
-    """The readings that a score was computed from are past their retention."""
-
-    def __init__(self, kept_from: datetime) -> None:
-        super().__init__(
-            "readings that it was computed from were dropped by retention; this sensor's are kept "
-            f"from {kept_from:%Y-%m-%d %H:%M} UTC on"
-        )
-
-
-def recompute(anomaly: Anomaly) -> Recomputed:
-    """Score the peak of an anomaly again from the stored readings, by the model it names.
-
-    Raises serving.Unavailable or serving.Refused when that model cannot be had, ReadingsDropped
-    when retention took a part of the readings, and Reading.DoesNotExist when they are gone.
-    """
-    kept_from = _kept_from(anomaly)
-    if kept_from is not None and anomaly.peak < kept_from:
-        raise ReadingsDropped(kept_from)
-    if anomaly.detector == silence.DETECTOR:
-        return gaps.recompute(anomaly)
-    if anomaly.detector == predicted.DETECTOR:
-        return predictions.recompute(anomaly)
-    policy = DetectionPolicy(**anomaly.receipt["policy"])
-    if anomaly.detector == JOINT:
-        return _of_machine(anomaly, kept_from)
-    if anomaly.detector == CORE:
-        return _by_core(anomaly, policy)
-    champion = None
-    if anomaly.rung == Rung.CHAMPION and anomaly.model_version is not None:
-        champion = serving.load_detector(anomaly.model_name, anomaly.model_version)
-    stretch = regions.single(
-        anomaly.sensor_id,
-        anomaly.peak,
-        limits=Limits(**anomaly.receipt["limits"]),
-        champion=champion is not None,
-        policy=policy,
-    )
-    changed = fingerprint(stretch.series, stretch.first) != anomaly.receipt["window_sha256"]
-    if changed and kept_from is not None and _begins_at(stretch, anomaly.sensor_id):
-        raise ReadingsDropped(kept_from)
-    looked = Look.of(anomaly.receipt.get("look"))
-    return Recomputed(look.score_again(stretch, anomaly.rung, champion, policy, looked), changed)
-
-
-class AnotherCore(serving.Unavailable):
-    """The core is not any more what it was when it gave a score."""
-
-
-def _of_machine(anomaly: Anomaly, kept_from: datetime | None) -> Recomputed:
-    again = recomputing.recompute(anomaly, kept_from=kept_from)
-    if again is None:
-        raise ReadingsDropped(kept_from or anomaly.peak)
-    return again
-
-
-def _by_core(anomaly: Anomaly, policy: DetectionPolicy) -> Recomputed:
-    if anomaly.receipt["core_version"] != folding.version():
-        raise AnotherCore(
-            f"it was judged by version {anomaly.receipt['core_version']} of the core, and this is "
-            f"{folding.version()}; `manage.py detect` scores the readings again"
-        )
-    stretch = regions.single(
-        anomaly.sensor_id,
-        anomaly.peak,
-        limits=Limits(**anomaly.receipt["limits"]),
-        champion=True,
-        policy=policy,
-    )
-    kept_from = _kept_from(anomaly)
-    if kept_from is not None and not checkpoints.before(anomaly.sensor_id, anomaly.peak).rows:
-        raise ReadingsDropped(kept_from)
-    judged = checkpoints.judged_again(anomaly.sensor_id, stretch.series, stretch.first)
-    changed = fingerprint(stretch.series, stretch.first) != anomaly.receipt["window_sha256"]
-    scores = core_scores(folding.rarity(judged), decades_of(stretch, policy), policy)
-    return Recomputed(float(scores[0]), changed)
-
-
-def _kept_from(anomaly: Anomaly) -> datetime | None:
-    profile = SensorProfile.objects.filter(sensor=anomaly.sensor_id).first()
-    return profile.kept_from if profile else None
-
-
-def _begins_at(stretch: Stretch, sensor_id: int) -> bool:
-    """Whether the sensor has no reading before this stretch: it may be cut short."""
-    first = to_datetime(stretch.series.times[0])
-    return not len(Reading.objects.before(sensor_id, first, 1))

@@ -30,7 +30,14 @@ WORDS = {
     "core.daytime": "it never came near such a value at this time of day",
     "core.shape": "its course was never like this before",
     "core.step": "it never made such a step from there",
+    "limit.alarm_low": "it is below the alarm limit set for this sensor",
+    "limit.alarm_high": "it is above the alarm limit set for this sensor",
+    "limit.physical_min": "it is below anything this sensor can physically measure",
+    "limit.physical_max": "it is above anything this sensor can physically measure",
 }
+
+Part = dict[str, float | str]
+"""feature, its share of the score, and its value; see `contributions`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,40 +50,45 @@ class Facts:
     expected: tuple[float, float] | None
     start: datetime
     end: datetime
-    by_limits: bool
 
 
 def contributions(
     shares: FloatArray, row: FloatArray, names: Sequence[str] = features.FEATURES
-) -> list[dict[str, float | str]]:
+) -> list[Part]:
     """The parts of a score by feature, largest first; shares sum to one.
 
     shares, row: shape (d,), in the order of names. The core's are its views, and their values are
-    rarities: 3 is once in a thousand of the sensor's own past.
+    rarities: 3 is once in a thousand of the sensor's own past. What no features made has parts of
+    its own: the limit that was crossed, by how much in the unit; a silence, by its patience; a
+    forecast, how far it lies past the limit.
     """
     order = np.argsort(-shares, kind="stable")
-    return [
-        {
-            "feature": names[i],
-            "share": round(float(shares[i]), DECIMALS),
-            "value": round(float(row[i]), 6),
-        }
-        for i in order
-    ]
+    return [part(names[i], shares[i], row[i]) for i in order]
 
 
-def sentence(facts: Facts, parts: list[dict[str, float | str]]) -> str:
+def part(feature: str, share: float, value: float) -> Part:
+    """One part, as it is stored.
+
+    >>> part("silence", 1.0, 2.5)
+    {'feature': 'silence', 'share': 1.0, 'value': 2.5}
+    """
+    return {
+        "feature": feature,
+        "share": round(float(share), DECIMALS),
+        "value": round(float(value), 6),
+    }
+
+
+def sentence(facts: Facts, parts: list[Part]) -> str:
     """One plain sentence: what was seen, what was expected, since when, and what moved."""
     seen = f"{facts.name} read {amount(facts.observed, facts.unit)}"
     if facts.expected is not None:
         low, high = facts.expected
         seen += f" where {low:.4g} to {amount(high, facts.unit)} was expected"
-    return f"{seen}, {span_of_time(facts.start, facts.end)}: {_why(facts, parts)}."
+    return f"{seen}, {span_of_time(facts.start, facts.end)}: {_why(parts)}."
 
 
-def _why(facts: Facts, parts: list[dict[str, float | str]]) -> str:
-    if facts.by_limits:
-        return "it is outside the limits set for this sensor"
+def _why(parts: list[Part]) -> str:
     moved = [part for part in parts if float(part["share"]) > FEW][:2]
     return " and ".join(WORDS.get(str(p["feature"]), f"{p['feature']} moved") for p in moved) or (
         "several features moved a little together"

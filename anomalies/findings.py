@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from anomalies import explanation, folding
 from anomalies.detection_policy import DetectionPolicy
+from anomalies.explanation import Part
 from anomalies.models import Anomaly
 from anomalies.regions import Region
 from anomalies.scoring import (
@@ -20,10 +21,12 @@ from anomalies.scoring import (
     RUNGS,
     Range,
     Scored,
+    Stretch,
     ranges,
     severity,
 )
 from mlops import features
+from mlops.detectors import limits
 from mlops.serving import Champion, NoChampion
 from sensors.models import Sensor
 from sensors.presentation import zone_of
@@ -108,7 +111,7 @@ def _draft(
     policy: DetectionPolicy,
 ) -> Draft:
     peak = found.peak
-    said = _said(scored, peak)
+    said = _said(scored, peak, region.stretch)
     champion = served if scored.rungs[peak] == CHAMPION else None
     low, high = region.stretch.expected(region.stretch.first + peak)
     return _worded(
@@ -144,21 +147,27 @@ class _Said:
 
     detector: str
     nature: str
-    contributions: list[dict[str, float | str]]
+    contributions: list[Part]
 
 
-def _said(scored: Scored, peak: int) -> _Said:
+def _said(scored: Scored, peak: int, stretch: Stretch) -> _Said:
     if scored.is_by_core(peak) and scored.core is not None:
         rarities = scored.core.rarities[peak]
         shares = folding.CORE.views.contributions(rarities[np.newaxis])[0]
         names = tuple(f"{CORE}.{name}" for name in folding.CORE.features_)
         return _Said(CORE, "machine", explanation.contributions(shares, rarities, names))
+    if scored.rungs[peak] == LIMITS:
+        nature = "instrument" if scored.physical[peak] else "machine"
+        return _Said(limits.NAME, nature, _crossed(stretch, stretch.first + peak))
     judge, row = scored.judge_of(peak), scored.features[peak]
     shares = judge.contributions(row[np.newaxis])[0]
-    parts = explanation.contributions(shares, row)
-    if scored.rungs[peak] != LIMITS:
-        return _Said(judge.name, features.nature(shares), parts)
-    return _Said("limits", "instrument" if scored.physical[peak] else "machine", parts)
+    return _Said(judge.name, features.nature(shares), explanation.contributions(shares, row))
+
+
+def _crossed(stretch: Stretch, at: int) -> list[Part]:
+    """Of a score that a limit gave: that limit alone. Its features may say nothing yet."""
+    name, excess = limits.crossed(float(stretch.series.values[at]), *astuple(stretch.limits))
+    return [explanation.part(f"limit.{name}", 1.0, excess)]
 
 
 def _worded(draft: Draft, sensor: Sensor) -> Draft:
@@ -173,7 +182,6 @@ def _worded(draft: Draft, sensor: Sensor) -> Draft:
         expected=expected,
         start=draft.start.astimezone(zone),
         end=draft.end.astimezone(zone),
-        by_limits=draft.detector == "limits",
     )
     text = explanation.sentence(facts, draft.explanation["contributions"])
     fields = draft.fields() | {"explanation": draft.explanation | {"sentence": text}}

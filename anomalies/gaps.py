@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from django.db import connection
 
-from anomalies import silence
+from anomalies import explanation, silence
 from anomalies.findings import Draft, Recomputed
 from anomalies.models import Anomaly, Nature, Rung
 from anomalies.scoring import severity
@@ -153,7 +153,7 @@ def _explanation(seen: Seen, common: Common | None) -> dict[str, object]:
     sensor = seen.sensor
     zone = zone_of(sensor.site.timezone)
     return {
-        "contributions": [],
+        "contributions": [explanation.part("silence", 1.0, seen.silence.patiences)],
         "rung_reason": "",
         "silence": silence.parts(seen.silence),
         "common": asdict(common) if common else None,

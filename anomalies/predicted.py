@@ -6,11 +6,18 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from anomalies.explanation import Part, part
 from sensors.presentation import local, quantity
 
 DETECTOR = "forecast"
 # Nothing is wrong yet.
 MOST_SEVERE = 4
+
+
+def contributions(estimate: dict[str, Any]) -> list[Part]:
+    """What the likelihood is owed to, largest first: where the sensor is, and where it goes."""
+    parts = sorted(estimate["parts"], key=lambda one: -one["share"])
+    return [part(f"forecast.{one['name']}", one["share"], one["past_limit"]) for one in parts]
 
 
 def sentence(name: str, unit: str, estimate: dict[str, Any], zone: ZoneInfo) -> str:

@@ -147,7 +147,7 @@ def draft(sensor: Sensor, forecast: Forecast, told: dict[str, Any], *, start: da
         expected_low=None if is_high else told["value"],
         expected_high=told["value"] if is_high else None,
         explanation={
-            "contributions": [],
+            "contributions": predicted.contributions(told),
             "rung_reason": "",
             "predicted": {
                 **told,

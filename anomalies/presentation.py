@@ -65,7 +65,15 @@ FEATURES = {
     "core.daytime": "rarity of the value at this time of day",
     "core.shape": "rarity of the recent course",
     "core.step": "rarity of the latest step",
+    "limit.alarm_low": "below its alarm limit",
+    "limit.alarm_high": "above its alarm limit",
+    "limit.physical_min": "below what is physically possible",
+    "limit.physical_max": "above what is physically possible",
+    "silence": "time without a reading, in times it was waited for",
+    "forecast.present": "where it is now, against the limit",
+    "forecast.course": "where it is going from there",
 }
+IN_UNIT = ("limit.", "forecast.")  # features whose value is in the sensor's unit
 
 
 def severity(level: int) -> SafeString:
@@ -187,3 +195,14 @@ def shift(value: float) -> str:
     ('+12.3', '−3')
     """
     return f"+{number(value, 3)}" if value > 0 else number(value, 3)
+
+
+def moved(feature: str, value: float, unit: str) -> str:
+    """By how much a part of a score moved, with a unit where it has one.
+
+    >>> moved("z", 12.34, "°C"), moved("limit.alarm_high", 2.0, "°C"), moved("silence", 4.0, "°C")
+    ('+12.3', '+2 °C', '4 ×')
+    """
+    if feature == "silence":
+        return f"{number(value, 3)} ×"
+    return f"{shift(value)} {unit}".strip() if feature.startswith(IN_UNIT) else shift(value)

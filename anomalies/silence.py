@@ -164,6 +164,11 @@ class Silence:
         return (self.until - self.last).total_seconds()
 
     @property
+    def patiences(self) -> float:
+        """What the score counts: how many times its patience it was silent."""
+        return self.silent_s / self.expected.patience_s
+
+    @property
     def score(self) -> float:
         return score(self.silent_s, self.expected.patience_s)
 

@@ -24,6 +24,17 @@ class StepOut(serializers.Serializer[Any]):
     high = serializers.FloatField(help_text="Upper end of the 80 % band.")
 
 
+class PartOut(serializers.Serializer[Any]):
+    name = serializers.ChoiceField(
+        ["present", "course"],
+        help_text="It repeats its last day; where it goes from there.",
+    )
+    share = serializers.FloatField(help_text="Both add up to 1.")
+    past_limit = serializers.FloatField(
+        help_text="What it adds, in the unit, to how far the forecast lies past the limit."
+    )
+
+
 class EstimateOut(serializers.Serializer[Any]):
     """When a limit is met, between when and when; or the reason why nothing is said."""
 
@@ -35,6 +46,7 @@ class EstimateOut(serializers.Serializer[Any]):
         allow_null=True, help_text="Null with `at` set: later than what is forecast."
     )
     score = serializers.FloatField(allow_null=True, help_text="How likely, 0 to 1.")
+    parts = PartOut(many=True, allow_null=True, help_text="What the likelihood is owed to.")
     reason = serializers.CharField(allow_null=True, help_text="Why there is no estimate.")
 
 
@@ -92,7 +104,7 @@ class SensorForecast(APIView):
 
 
 def _told(sensor: Sensor, row: Forecast) -> dict[str, Any]:
-    nothing = dict.fromkeys(("at", "earliest", "latest", "score", "reason"))
+    nothing = dict.fromkeys(("at", "earliest", "latest", "score", "parts", "reason"))
     columns = zip(row.mean, row.low, row.high, strict=True)
     step = timedelta(seconds=row.step_s)
     return {

@@ -147,6 +147,7 @@ def estimate(made: Made, steps: Steps, limit: Limit, policy: ForecastPolicy) -> 
         "earliest": at(found.earliest),
         "latest": at(found.latest),
         "score": found.score,
+        "parts": [asdict(part) for part in found.parts],
     }
 
 

@@ -112,7 +112,7 @@ class AnomalyAdmin(SiteScopedAdmin):
             ],
             "began": f"{presentation.began(anomaly)} · {presentation.lasted(anomaly, now)}",
             "chart": detail.chart(anomaly),
-            "parts": detail.parts(anomaly.explanation),
+            "parts": detail.parts(anomaly),
             "silence": detail.silent(anomaly) or outlook.ahead(anomaly),
             "outage": detail.outage(anomaly),
             "waterfall": detail.waterfall(anomaly.validations.first()),

@@ -28,7 +28,7 @@ MOST_NEIGHBOURS = 50
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A feature's part of the score: share in 0..1, value in the sensor's usual variation."""
+    """A part of the score: share in 0..1, value as presentation.moved words it."""
 
     name: str
     feature: str
@@ -188,16 +188,17 @@ def outage(anomaly: Anomaly) -> Outage | None:
     )
 
 
-def parts(explanation: dict[str, Any]) -> list[Part]:
-    """The features that moved, largest first; those without a part worth naming are left out."""
+def parts(anomaly: Anomaly) -> list[Part]:
+    """What the score is made of, largest first; what has no part worth naming is left out."""
+    unit = anomaly.sensor.unit
     return [
         Part(
             name=presentation.FEATURES.get(str(part["feature"]), str(part["feature"])),
             feature=str(part["feature"]),
             share=float(part["share"]),
-            value=presentation.shift(float(part["value"])),
+            value=presentation.moved(str(part["feature"]), float(part["value"]), unit),
         )
-        for part in explanation.get("contributions", [])
+        for part in anomaly.explanation.get("contributions", [])
         if float(part["share"]) >= 0.01
     ]
 

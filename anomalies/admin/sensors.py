@@ -13,14 +13,14 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from anomalies import detection_policy, presentation
+from anomalies import achieved, detection_policy, presentation
 from anomalies.admin.outlook import outlook
 from anomalies.models import Anomaly
 from anomalies.rungs import standing_of
 from sensors.admin import SensorAdmin, cells
 from sensors.charts import Stretch
 from sensors.models import Sensor
-from sensors.presentation import zone_of
+from sensors.presentation import number, zone_of
 from sensors.series import to_datetime64
 
 SHOWN_ANOMALIES = 10
@@ -109,13 +109,22 @@ def scoring(sensor: Sensor) -> list[tuple[str, str]]:
     """How it is scored, as (name, text)."""
     lease = getattr(sensor, "detection", None)
     if lease is None or not lease.rung:
-        return [("rung", "not scored yet"), *_next_rung(sensor)]
+        return [("rung", "not scored yet"), *_next_rung(sensor), _false_alarms(sensor)]
     lines = [("rung", f"{lease.rung}: {presentation.RUNGS.get(lease.rung, '')}")]
     if lease.rung_reason:
         lines.append(("why not higher", lease.rung_reason))
     if lease.attempts:
         lines.append(("attempts since it was last scored", str(lease.attempts)))
-    return [*lines, *_next_rung(sensor)]
+    return [*lines, *_next_rung(sensor), _false_alarms(sensor)]
+
+
+def _false_alarms(sensor: Sensor) -> tuple[str, str]:
+    """What the thresholds promise beside what nobody confirmed."""
+    found = achieved.of(sensor, detection_policy.parse(settings.DETECTION_POLICY))
+    text = f"{number(found.promised)} promised"
+    if found.achieved is not None:
+        text += f", {number(found.achieved)} given by the last {number(found.days)} days"
+    return "false alarms in 30 days", text
 
 
 def _next_rung(sensor: Sensor) -> list[tuple[str, str]]:

@@ -103,9 +103,16 @@ class RevisionInDetail(serializers.ModelSerializer[AnomalyRevision]):
 
 
 class Contribution(serializers.Serializer[Any]):
-    feature = serializers.CharField()
+    feature = serializers.CharField(
+        help_text="A feature or a view of the core (`core.…`), a sensor of the machine, the limit "
+        "that was crossed (`limit.…`), `silence`, or `forecast.present` and `forecast.course`."
+    )
     share = serializers.FloatField(help_text="Of the score; all shares add up to 1.")
-    value = serializers.FloatField(allow_null=True)
+    value = serializers.FloatField(
+        allow_null=True,
+        help_text="In the sensor's usual variation; in its unit for limits and forecasts; a "
+        "silence in times that it was waited for.",
+    )
 
 
 class SilenceInExplanation(serializers.Serializer[Any]):

@@ -36,6 +36,33 @@ def score(
     return np.where(is_physical, 1.0, found), is_physical
 
 
+def crossed(
+    value: float,
+    physical_min: float | None,
+    physical_max: float | None,
+    alarm_low: float | None,
+    alarm_high: float | None,
+) -> tuple[str, float]:
+    """The limit that gave a value its score, by name, and how far the value lies past it, in the
+    unit. A physical one outweighs an alarm limit. ValueError within the limits.
+
+    >>> crossed(12.0, 0.0, 100.0, None, 10.0), crossed(-1.0, 0.0, 100.0, 5.0, None)
+    (('alarm_high', 2.0), ('physical_min', 1.0))
+    """
+    floor, ceiling = _bounds(physical_min, physical_max)
+    low, high = _bounds(alarm_low, alarm_high)
+    past = {
+        "physical_min": floor - value,
+        "physical_max": value - ceiling,
+        "alarm_low": low - value,
+        "alarm_high": value - high,
+    }
+    for name, excess in past.items():
+        if excess > 0:
+            return name, excess
+    raise ValueError(f"{value} crosses none of its limits")
+
+
 def _bounds(low: float | None, high: float | None) -> tuple[float, float]:
     return (-np.inf if low is None else low), (np.inf if high is None else high)
 

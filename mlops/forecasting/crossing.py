@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlops.forecasting.base import cycle
 from mlops.forecasting.forecast import Forecast
 from mlops.forecasting.policy import ForecastPolicy
 from mlops.forecasting.steps import Steps
@@ -31,17 +32,28 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Of a likelihood. share: all add up to 1; past_limit: what it adds, in the unit, to how far
+    the forecast lies past the limit; negative where it falls short of it."""
+
+    name: str
+    share: float
+    past_limit: float
+
+
+@dataclass(frozen=True, slots=True)
 class Crossing:
     """Steps ahead, from 0: when the forecast is at the limit, and when the ends of its band are.
 
     latest: None when that lies beyond the forecast. score: in 0..1, how likely it is by what was
-    erred in the past; more than a half.
+    erred in the past; more than a half. parts: what that is owed to.
     """
 
     at: int
     earliest: int
     latest: int | None
     score: float
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,7 @@ def crossing(
         earliest=int((sign * forecast.mean + forecast.half >= value).argmax()),
         latest=int(surely.argmax()) if surely.any() else None,
         score=score,
+        parts=_parts(forecast, steps, limit, score),
     )
 
 
@@ -88,13 +101,33 @@ def likelihood(mean: FloatArray, past_errors: FloatArray, limit: Limit) -> float
     mean: shape (horizon,); past_errors: shape (origins, horizon), NaN where it is not known.
     In 0..1; with m errors known it stays 0.5 / (m + 1) away from both ends.
     """
-    ahead = limit.sign * mean
-    at = int(ahead.argmax())
-    reach = max(1, len(ahead) // 8)
+    at = _furthest(mean, limit)
+    return _met(float(mean[at]), at, past_errors, limit)
+
+
+def _furthest(mean: FloatArray, limit: Limit) -> int:
+    return int((limit.sign * mean).argmax())
+
+
+def _met(level: float, at: int, past_errors: FloatArray, limit: Limit) -> float:
+    """How likely the limit is met where `level` is forecast for the step `at`."""
+    reach = max(1, past_errors.shape[1] // 8)
     errors = limit.sign * past_errors[:, max(0, at - reach) : at + reach + 1]
     known = errors[np.isfinite(errors)]
-    met = int((ahead[at] + known >= limit.sign * limit.value).sum())
+    met = int((limit.sign * level + known >= limit.sign * limit.value).sum())
     return (met + 0.5) / (len(known) + 1)
+
+
+def _parts(forecast: Forecast, steps: Steps, limit: Limit, score: float) -> tuple[Part, Part]:
+    """`present`: as much of the likelihood as there is if the sensor goes on repeating its last
+    season; `course`: what its way from there to the forecast adds."""
+    at = _furthest(forecast.mean, limit)
+    present, foreseen = float(cycle(steps, at + 1)[at]), float(forecast.mean[at])
+    share = min(_met(present, at, forecast.errors, limit) / score, 1.0)
+    return (
+        Part("present", share, limit.sign * (present - limit.value)),
+        Part("course", 1 - share, limit.sign * (foreseen - present)),
+    )
 
 
 def _unjustified(

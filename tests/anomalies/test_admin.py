@@ -559,7 +559,7 @@ def test_the_page_of_a_silence_says_what_was_missed_and_draws_the_emptiness() ->
     assert "silent now" in text
     assert "a reading every 1 min, as observed before" in text
     assert "<title>this anomaly</title>" in text
-    assert "broke a limit" not in text
+    assert "Nothing is known of" not in text
 
 
 def test_an_outage_stands_in_the_list_once_and_its_page_names_the_others() -> None:

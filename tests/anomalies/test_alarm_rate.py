@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from anomalies import achieved, alarm_rate
+from anomalies.admin.sensors import scoring
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import DetectionLease
 from bench.alarm_rate import rates
@@ -77,5 +78,7 @@ def test_the_api_shows_what_was_given_beside_what_was_promised(client: Client) -
     make_silence(sensor=sensor, last=NOW - timedelta(days=9))
     found = client.get(url).json()["false_alarms"]
     assert found == {"promised": 0.5, "achieved": 4.0, "days": 15.0}
+    shown = dict(scoring(Sensor.objects.get(pk=sensor.pk)))
+    assert shown["false alarms in 30 days"] == "0.5 promised, 4 given by the last 15 days"
     client.force_login(make_person(make_site()))
     assert client.get(url).status_code == 404

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
-from anomalies import detection
+from anomalies import recomputing
 from anomalies.models import Anomaly, Notification, NotificationRoute
 from sensors.models import Sensor
 from sensors.series import to_datetime64
@@ -116,4 +116,4 @@ def test_what_was_looked_at_twice_can_be_computed_again() -> None:
     anomalies = Anomaly.objects.standing().filter(sensor=sensor)
     assert any(anomaly.receipt["look"] for anomaly in anomalies)
     for anomaly in anomalies:
-        assert detection.recompute(anomaly).score == pytest.approx(anomaly.score, abs=1e-9)
+        assert recomputing.recompute(anomaly).score == pytest.approx(anomaly.score, abs=1e-9)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from anomalies import checkpoints, detection, folding, leases
+from anomalies import checkpoints, detection, folding, leases, recomputing
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly, AnomalyRevision, DetectionCheckpoint
 from sensors.generator import DEFAULT_PLAN, labelled_stream
@@ -82,14 +82,14 @@ def test_the_core_finds_what_no_rung_does_and_says_which_views_saw_it() -> None:
 
 def test_every_score_is_computed_again_from_the_readings() -> None:
     for anomaly in Anomaly.objects.filter(sensor=in_order()):
-        assert detection.recompute(anomaly).score == pytest.approx(anomaly.score, abs=1e-9)
+        assert recomputing.recompute(anomaly).score == pytest.approx(anomaly.score, abs=1e-9)
 
 
 def test_a_score_of_another_core_is_not_computed_again_but_said_to_be_one() -> None:
     anomaly = Anomaly.objects.filter(sensor=in_order(), detector="core").earliest("start")
     anomaly.receipt["core_version"] = "older"
-    with pytest.raises(detection.AnotherCore, match="version older of the core"):
-        detection.recompute(anomaly)
+    with pytest.raises(recomputing.AnotherCore, match="version older of the core"):
+        recomputing.recompute(anomaly)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from anomalies import cases, detection, exclusions, folding
+from anomalies import cases, exclusions, folding, recomputing
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import (
     Anomaly,
@@ -214,7 +214,7 @@ def test_every_score_is_computed_again_behind_a_confirmed_fault() -> None:
     say(sensor, Verdict.CONFIRMED)
     drain_all()
     for anomaly in Anomaly.objects.standing().filter(sensor=sensor):
-        assert detection.recompute(anomaly).score == pytest.approx(anomaly.score, abs=1e-9)
+        assert recomputing.recompute(anomaly).score == pytest.approx(anomaly.score, abs=1e-9)
 
 
 @pytest.mark.django_db

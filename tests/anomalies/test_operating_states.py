@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from anomalies import detection
+from anomalies import detection, recomputing
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly
 from sensors import states
@@ -74,7 +74,7 @@ def test_vibration_as_at_rest_is_an_anomaly_while_it_runs_and_can_be_explained()
     store(sensor, values)
     assert FIRST + STEP * row <= drained(sensor)[0] <= FIRST + STEP * (row + 2)
     anomaly = Anomaly.objects.filter(sensor=sensor).order_by("start")[0]
-    assert detection.recompute(anomaly).score == pytest.approx(anomaly.score, abs=1e-9)
+    assert recomputing.recompute(anomaly).score == pytest.approx(anomaly.score, abs=1e-9)
 
 
 def test_a_device_tags_its_sites_machine_once_and_no_other(client: Client):

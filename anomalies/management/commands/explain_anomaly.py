@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from anomalies.detection import Recomputed, recompute
+from anomalies.findings import Recomputed
 from anomalies.models import Anomaly
+from anomalies.recomputing import recompute
 from mlops import serving
 from sensors.models import Reading
 
@@ -76,8 +77,16 @@ def _as_text(anomaly: Anomaly, again: Recomputed) -> str:
 
 
 def _parts(explanation: dict[str, Any]) -> list[str]:
-    """What the score is made of: the features that moved, how long nothing was measured, or what
-    is ahead."""
+    """What the score is made of, and what a silence or a forecast is besides."""
+    shares = [
+        f"  {part['feature']:<16} {float(part['share']):>6.1%}  at {part['value']:.4g}"
+        for part in explanation["contributions"]
+        if float(part["share"]) >= 0.005
+    ]
+    return [*shares, *_facts(explanation)]
+
+
+def _facts(explanation: dict[str, Any]) -> list[str]:
     if silent := explanation.get("silence"):
         return [
             f"  {silent['intervals_missed']} intervals missed of {silent['interval_s']:.4g} s each",
@@ -89,8 +98,4 @@ def _parts(explanation: dict[str, Any]) -> list[str]:
             f"  {ahead['limit']} {ahead['value']:g} met at {ahead['at']}",
             f"  between {ahead['earliest']} and {latest}; {ahead['record']}",
         ]
-    return [
-        f"  {part['feature']:<14} {float(part['share']):>6.1%}  at {part['value']:.4g}"
-        for part in explanation["contributions"]
-        if float(part["share"]) >= 0.005
-    ]
+    return []

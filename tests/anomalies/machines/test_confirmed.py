@@ -8,7 +8,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from anomalies import detection
+from anomalies import recomputing
 from anomalies.machines import fold
 from anomalies.machines.grid import Era, Rows
 from anomalies.models import Anomaly, FaultPeriod, Verdict
@@ -115,7 +115,7 @@ def test_a_verdict_that_is_taken_back_leaves_nothing_behind_and_all_is_computed_
     judge_all(MANY)
     assert outcome(asset) != before
     for anomaly in found_of(asset):
-        assert detection.recompute(anomaly).score == pytest.approx(anomaly.score, abs=1e-9)
+        assert recomputing.recompute(anomaly).score == pytest.approx(anomaly.score, abs=1e-9)
     fault = Anomaly.objects.get(fault_period__isnull=False)
     person = make_person(asset.site)
     review(anomaly=fault, verdict=Verdict.UNSURE, note="", person=person, now=NOW)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 
-from anomalies import detection, routing
+from anomalies import recomputing, routing
 from anomalies.machines import judging
 from anomalies.models import Anomaly, AnomalyRevision, MachineDetection, MachineNote
 from anomalies.validation import validate_due
@@ -83,7 +83,7 @@ def test_it_says_in_units_what_was_seen_and_what_the_others_led_to_expect() -> N
 def test_its_score_is_computed_again_and_explained() -> None:
     asset, _ = in_order(MANY)
     for anomaly in found_of(asset):
-        again = detection.recompute(anomaly)
+        again = recomputing.recompute(anomaly)
         assert again.score == pytest.approx(anomaly.score, abs=1e-9)
         assert not again.readings_changed
         out = StringIO()
