@@ -12,9 +12,11 @@ from anomalies.familiar.hours import DAYS
 from anomalies.familiar.look import Past
 from anomalies.scoring import Stretch
 from sensors import hours, states
+from sensors.clocks import changes
 from sensors.kinds import kind_named
 from sensors.models import Sensor
 from sensors.operating import ran_throughout
+from sensors.presentation import zone_of
 from sensors.series import to_datetime
 
 HOUR = timedelta(hours=1)
@@ -50,4 +52,8 @@ def _past(sensor: Sensor, stretch: Stretch, *, told: bool, blamed: bool) -> Past
         faults = exclusions.confirmed_fault_periods(sensor.pk, since=since, until=until)
         for start, end in zip(faults.since, faults.until, strict=True):
             usable &= (begins + np.timedelta64(HOUR) <= start) | (begins > end)
-    return Past(known.take(usable), only_rises=kind_named(sensor.kind).worsens > 0)
+    return Past(
+        known.take(usable),
+        only_rises=kind_named(sensor.kind).worsens > 0,
+        changes=changes(zone_of(sensor.site.timezone), since, until),
+    )

@@ -1,7 +1,8 @@
 """What a sensor's hours were like, and whether a row is like earlier ones of its time of day. Pure.
 
-Days are compared by the clock in UTC with an hour to either side, so that a clock that is changed
-for the summer, at the site or at the sensor, finds what it knows.
+Days are compared by the clock in UTC with an hour to either side. Those before the site's clock was
+changed are compared by that clock as well: some machines keep the hours of the people around them,
+others those of the sun or of a timer.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from sensors.clocks import NO_CHANGES
 from sensors.series import FloatArray
 from sensors.slices import Buckets
 
@@ -105,12 +107,30 @@ class Memory:
         begin, end = np.searchsorted(self.known, [hour - DAYS * DAY_HOURS, hour])
         return int(hour - self.known[begin]) // DAY_HOURS if begin < end else 0
 
-    def days_like(self, window: Window) -> int:
-        """On how many earlier days it read as in `window` at about this time."""
-        starts = window.hour - 2 - self.first - DAY_HOURS * np.arange(1, DAYS + 1)
-        starts = starts[(starts >= 0) & (starts + BAND_HOURS <= len(self.low))]
-        if not len(starts):
-            return 0
+    def days_like(self, window: Window, changes: IntArray = NO_CHANGES) -> int:
+        """On how many earlier days it read as in `window` at about this time.
+
+        changes: of the site's clock, as sensors.clocks gives them.
+        """
+        days = window.hour - DAY_HOURS * np.arange(1, DAYS + 1)
+        alike = self._read_so(window, days)
+        if len(changes):
+            later = (changes[:, 0] > days[:, np.newaxis]) & (changes[:, 0] <= window.hour)
+            forward = later @ changes[:, 1]
+            alike |= self._read_so(window, days + forward)
+        return int(alike.sum())
+
+    def _read_so(self, window: Window, hours: IntArray) -> NDArray[np.bool_]:
+        """Whether it read as in `window` about each of these hours, shape (n,)."""
+        starts = hours - 2 - self.first
+        known = (starts >= 0) & (starts + BAND_HOURS <= len(self.low))
+        found = np.zeros(len(hours), np.bool_)
+        if known.any():
+            found[known] = self._alike(window, starts[known])
+        return found
+
+    def _alike(self, window: Window, starts: IntArray) -> NDArray[np.bool_]:
+        """Whether it lies in the bands of BAND_HOURS from these places of the grid on."""
         room, mean_room = window.room, window.mean_room
         alike = (window.low >= _least(self.low, starts) - room) & (
             window.high <= _most(self.high, starts) + room
@@ -119,7 +139,7 @@ class Memory:
         alike &= window.mean <= _most(self.most_mean, starts) + mean_room
         if window.may_be_stuck:
             alike &= window.high - window.low >= CALM * _least(self.least_range, starts)
-        return int(alike.sum())
+        return np.asarray(alike)
 
     def rested_like(self, window: Window, lower: float) -> bool:
         """Whether it read as in `window` at rest before, at whatever time: in hours that did not

@@ -7,7 +7,7 @@ or silent is no habit, and the core knows the whole past by itself.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from anomalies.scoring import CHAMPION, LIMITS, RUNGS, STATISTICAL, Scored, Stre
 from mlops import features
 from mlops.detectors.base import Detector
 from mlops.detectors.statistical import Statistical
+from sensors.clocks import NO_CHANGES, IntArray
 from sensors.series import FloatArray, Series
 from sensors.slices import Buckets, Level, Plan, combined
 
@@ -58,19 +59,20 @@ class Past:
     """What is remembered of a sensor.
 
     hours: of one hour each, oldest first, up to the newest row. only_rises: a fall of such a sensor
-    is no fault of the machine.
+    is no fault of the machine. changes: of the site's clock, as sensors.clocks gives them.
     """
 
     hours: Buckets
     only_rises: bool
+    changes: IntArray = field(default_factory=lambda: NO_CHANGES)
 
     @classmethod
-    def of(cls, series: Series, *, only_rises: bool) -> Past:
+    def of(cls, series: Series, *, only_rises: bool, changes: IntArray = NO_CHANGES) -> Past:
         """Of a sensor whose readings are all at hand, oldest first."""
         micros = series.times.astype("datetime64[us]").astype(np.int64)
         own = series.values
         each = Buckets(micros, own, own, own, np.ones(len(own), np.int64))
-        return cls(combined([each], Plan(Level.HOUR, 0, HOUR_US)), only_rises)
+        return cls(combined([each], Plan(Level.HOUR, 0, HOUR_US)), only_rises, changes)
 
     @property
     def memory(self) -> Memory:
@@ -135,7 +137,7 @@ def _look(stretch: Stretch, at: int, past: Past, memory: Memory, runs: Heaps) ->
     series."""
     window, days = window_at(stretch, at), memory.days_before(_hour(stretch, at))
     # On the second day, once will do.
-    if memory.days_like(window) >= min(DAYS_ALIKE, max(1, days)):
+    if memory.days_like(window, past.changes) >= min(DAYS_ALIKE, max(1, days)):
         return None
     modes = _modes(stretch, at, past, runs) if stretch.states is None else None
     if modes is not None and memory.rested_like(window, modes.lower):

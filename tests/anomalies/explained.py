@@ -102,9 +102,9 @@ def by_machine(_: pytest.MonkeyPatch) -> list[Anomaly]:
     return found_of(in_order(replace(POLICY, false_alarms=20.0))[0])
 
 
-def by_silence(_: pytest.MonkeyPatch, **stated: float) -> list[Anomaly]:
+def by_silence(_: pytest.MonkeyPatch, expected_interval_s: float | None = None) -> list[Anomaly]:
     """One that has ended, and one that goes on."""
-    sensor = make_sensor(kind="pressure", **stated)
+    sensor = make_sensor(kind="pressure", expected_interval_s=expected_interval_s)
     speak(sensor, past())
     keep_watch(10)
     speak(sensor, [12, 13, 14])
@@ -235,13 +235,12 @@ def of_a_mode(_: pytest.MonkeyPatch) -> list[Anomaly]:
 
 
 def of_a_running_machine(_: pytest.MonkeyPatch) -> list[Anomaly]:
-    sensor, n = make_sensor(asset=make_asset(), kind="pressure"), 672
+    asset, n = make_asset(), 672
+    sensor = make_sensor(asset=asset, kind="pressure")
     for first in range(0, n, 48):
         for state, row in (("running", first), ("off", first + 30)):
             start = NOW - STEP * (n - 1 - row)
-            states.tag(
-                asset=sensor.asset, state=state, start=start, end=None, source="plc", now=NOW
-            )
+            states.tag(asset=asset, state=state, start=start, end=None, source="plc", now=NOW)
     return kept(sensor, cycles())
 
 

@@ -45,6 +45,29 @@ def test_an_hour_earlier_or_later_is_the_same_time(hours: int) -> None:
     assert memory().days_like(evening) == 20
 
 
+def ramp(days: int = 20) -> Memory:
+    """It rises by 5 an hour from midnight on, so that a time of day has its own value."""
+    hour = np.arange(FIRST, FIRST + days * 24)
+    level = np.tile(np.arange(0.0, 120.0, 5.0), days)
+    low, high = level - 4.0, level + 4.0
+    return Memory.of(Buckets(hour * HOUR_US, low, high, level, np.full(len(hour), 6)))
+
+
+@pytest.mark.parametrize(("forward", "reads_as"), [(1, 2), (-1, -3)])
+def test_days_before_a_change_of_the_clock_are_compared_by_that_clock_as_well(
+    forward: int, reads_as: int
+) -> None:
+    """reads_as: as so many hours later it did on the days before."""
+    level = 5.0 * (12 + reads_as)
+    by_local = replace(DAY, low=level - 4, high=level + 4, mean=level)
+    changed = np.array([[DAY.hour - 3 * 24 - 5, forward]])
+    assert ramp().days_like(by_local, changed) == 17
+    assert ramp().days_like(by_local) == 0
+    assert ramp().days_like(by_local, changed + np.array([24 * 99, 0])) == 0
+    by_utc = replace(DAY, low=56.0, high=64.0, mean=60.0)
+    assert ramp().days_like(by_utc, changed) == 20
+
+
 @pytest.mark.parametrize(
     "odd",
     [
