@@ -6,7 +6,7 @@ Who runs it, when, in what batches and how often makes no difference to where it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from anomalies import (
     achieved,
     alarm_rate,
     checkpoints,
+    fleet_rung,
     folding,
     leases,
     pasts,
@@ -30,6 +31,7 @@ from anomalies.familiar import look
 from anomalies.leases import Notes
 from anomalies.ledger import Change
 from anomalies.machines import judging
+from anomalies.newcomers import Fleet, with_fleet
 from anomalies.recording import Work
 from anomalies.regions import Noted, Region
 from anomalies.scenes import Known
@@ -66,10 +68,11 @@ def drain(*, now: datetime, policy: DetectionPolicy) -> Drained:
     routing.note(claim.notes, now=now)
     works, idle = _works(claim, policy)
     recording.close(idle, claim, now=now)
+    young = fleet_rung.fleets_of(work.region for work in works)
     far = [work for work in works if work.unfolded.judged is None]
     recording.come_nearer(far, claim, now=now)
     known: dict[int, Known] = {}
-    scored = list(_scored(works, known))
+    scored = list(_scored(works, young, known))
     change += recording.store(scored, claim, now=now)
     _challenge(scored, now=now)
     change += judging.judge_due(now=now, policy=policy)
@@ -117,10 +120,13 @@ def _asked(region: Region, notes: Sequence[Notes]) -> checkpoints.Asked:
     return checkpoints.Asked(region.sensor.pk, stretch.series, stretch.first, dirty)
 
 
-def _scored(works: Sequence[Work], known: dict[int, Known]) -> Iterable[tuple[Work, Scored]]:
+def _scored(
+    works: Sequence[Work], young: Mapping[int, Fleet], known: dict[int, Known]
+) -> Iterable[tuple[Work, Scored]]:
     """Every work with its scores: one model call for all sensors that share a champion.
 
-    known: takes the features of those in whose context all readings are alike.
+    young: the fleets of those that are new. known: takes the features of those in whose context all
+    readings are alike.
     """
     groups: dict[tuple[tuple[str, int] | None, DetectionPolicy], list[Work]] = {}
     for work in works:
@@ -143,7 +149,9 @@ def _scored(works: Sequence[Work], known: dict[int, Known]) -> Iterable[tuple[Wo
                 rarity, stood = folding.rarity(core), stretch.stood
                 if stood is not None:
                     rarity = np.where(stood, 0.0, rarity)  # the core knows no operating states
-                yield work, with_core(scored, core, rarity, policy)
+                found = with_core(scored, core, rarity, policy)
+                own = young.get(work.sensor_id)
+                yield work, found if own is None else with_fleet(found, stretch, own)
 
 
 def _challenge(scored: Iterable[tuple[Work, Scored]], *, now: datetime) -> None:

@@ -34,6 +34,12 @@ WORDS = {
     "limit.alarm_high": "it is above the alarm limit set for this sensor",
     "limit.physical_min": "it is below anything this sensor can physically measure",
     "limit.physical_max": "it is above anything this sensor can physically measure",
+    "fleet.place": "it lies far from where sensors like it lie",
+    "fleet.spike": "it jumped farther than sensors like it do",
+    "fleet.shift": "its level moved faster than that of sensors like it",
+    "fleet.level": "it strayed farther than sensors like it do in their first readings",
+    "fleet.spread": "it scatters more than sensors like it",
+    "fleet.flat": "it repeats the same value for longer than sensors like it",
 }
 
 Part = dict[str, float | str]

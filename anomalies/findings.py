@@ -26,7 +26,7 @@ from anomalies.scoring import (
     severity,
 )
 from mlops import features
-from mlops.detectors import limits
+from mlops.detectors import fleet, limits, newcomer
 from mlops.serving import Champion, NoChampion
 from sensors.models import Sensor
 from sensors.presentation import zone_of
@@ -75,6 +75,7 @@ class Recomputed:
 
 
 CORE = folding.CORE.name
+_BY_FLEET = tuple(f"{fleet.NAME}.{name}" for name in newcomer.FEATURES)
 DRAFT_FIELDS = tuple(Draft.__dataclass_fields__)
 PEAK_FIELDS = tuple(name for name in DRAFT_FIELDS if name not in {"start", "end", "readings"})
 
@@ -112,8 +113,8 @@ def _draft(
 ) -> Draft:
     peak = found.peak
     said = _said(scored, peak, region.stretch)
-    champion = served if scored.rungs[peak] == CHAMPION else None
-    low, high = region.stretch.expected(region.stretch.first + peak)
+    name, version = _model_of(scored, peak, served)
+    low, high = _expected(region, scored, peak)
     return _worded(
         Draft(
             sensor_id=region.sensor.pk,
@@ -125,8 +126,8 @@ def _draft(
             severity=severity(float(scored.scores[peak])),
             nature=said.nature,
             detector=said.detector,
-            model_name=champion.name if isinstance(champion, Champion) else "",
-            model_version=champion.version if isinstance(champion, Champion) else None,
+            model_name=name,
+            model_version=version,
             rung=RUNGS[scored.rungs[peak]],
             observed=float(region.stretch.values[peak]),
             expected_low=low,
@@ -139,6 +140,21 @@ def _draft(
         ),
         region.sensor,
     )
+
+
+def _model_of(scored: Scored, peak: int, served: Champion | NoChampion) -> tuple[str, int | None]:
+    """Name and version of what was learnt from other sensors, if that gave the score."""
+    if (own := scored.by_fleet(peak)) is not None:
+        return own.name, own.version
+    if scored.rungs[peak] == CHAMPION and isinstance(served, Champion):
+        return served.name, served.version
+    return "", None
+
+
+def _expected(region: Region, scored: Scored, peak: int) -> tuple[float, float]:
+    if (own := scored.by_fleet(peak)) is not None:
+        return float(own.judged.low[peak]), float(own.judged.high[peak])
+    return region.stretch.expected(region.stretch.first + peak)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +172,10 @@ def _said(scored: Scored, peak: int, stretch: Stretch) -> _Said:
         shares = folding.CORE.views.contributions(rarities[np.newaxis])[0]
         names = tuple(f"{CORE}.{name}" for name in folding.CORE.features_)
         return _Said(CORE, "machine", explanation.contributions(shares, rarities, names))
+    if (own := scored.by_fleet(peak)) is not None:
+        shares = own.judged.contributions(peak)
+        parts = explanation.contributions(shares, own.judged.X[peak], _BY_FLEET)
+        return _Said(fleet.NAME, fleet.nature(shares), parts)
     if scored.rungs[peak] == LIMITS:
         nature = "instrument" if scored.physical[peak] else "machine"
         return _Said(limits.NAME, nature, _crossed(stretch, stretch.first + peak))

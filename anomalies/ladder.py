@@ -18,15 +18,18 @@ class Step:
     readings_missing: int | None
 
 
-def step(readings: int, *, champion: bool, policy: DetectionPolicy) -> Step:
-    """Where `readings` stored readings put a sensor. champion: its kind has one.
+def step(readings: int, *, champion: bool, policy: DetectionPolicy, fleet: bool = False) -> Step:
+    """Where `readings` stored readings put a sensor. champion: its kind has one; fleet: so have the
+    sensors like it, which goes before statistics of its own that are few.
 
+    >>> step(0, champion=False, policy=DetectionPolicy(), fleet=True)
+    Step(rung='limits', next_rung='fleet', readings_missing=1)
     >>> step(0, champion=False, policy=DetectionPolicy())
     Step(rung='limits', next_rung='statistical', readings_missing=30)
     >>> step(5000, champion=False, policy=DetectionPolicy())
     Step(rung='local', next_rung='champion', readings_missing=None)
     """
-    rungs = [("limits", 0), ("statistical", policy.statistical_rows)]
+    rungs = [("limits", 0), ("fleet", 1) if fleet else ("statistical", policy.statistical_rows)]
     rungs.append(("champion", features.MIN_ROWS) if champion else ("local", policy.local_rows))
     reached = [name for name, needed in rungs if readings >= needed]
     above = rungs[len(reached) :]

@@ -44,6 +44,7 @@ NATURES = {
 }
 RUNGS = {
     "limits": "limits set for the sensor",
+    "fleet": "what sensors like it have in common",
     "statistical": "the sensor's own statistics",
     "local": "a model of the sensor's own history",
     "champion": "the champion model of its kind",
@@ -72,6 +73,12 @@ FEATURES = {
     "silence": "time without a reading, in times it was waited for",
     "forecast.present": "where it is now, against the limit",
     "forecast.course": "where it is going from there",
+    "fleet.place": "value among the levels of sensors like it",
+    "fleet.spike": "jump from the readings just before",
+    "fleet.shift": "level against shortly before",
+    "fleet.level": "level against all that was before",
+    "fleet.spread": "scatter against that of sensors like it",
+    "fleet.flat": "doublings of the run of identical values",
 }
 IN_UNIT = ("limit.", "forecast.")  # features whose value is in the sensor's unit
 

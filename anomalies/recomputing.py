@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from anomalies import checkpoints, folding, gaps, predicted, predictions, regions, silence
+from anomalies import (
+    checkpoints,
+    fleet_rung,
+    folding,
+    gaps,
+    predicted,
+    predictions,
+    regions,
+    silence,
+)
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.familiar import look
 from anomalies.familiar.look import Look
@@ -94,6 +103,15 @@ def _of_machine(anomaly: Anomaly, kept_from: datetime | None) -> Recomputed:
     return again
 
 
+def _by_fleet(anomaly: Anomaly, kept_from: datetime | None) -> Recomputed:
+    policy = DetectionPolicy(**anomaly.receipt["policy"])
+    stretch = _stretch(anomaly, policy, is_fixed=True)
+    score = fleet_rung.score_again(anomaly, stretch, decades_of(stretch, policy))
+    if score is None:
+        raise ReadingsDropped(kept_from or anomaly.peak)
+    return Recomputed(score, _has_changed(anomaly, stretch))
+
+
 def _of_silence(anomaly: Anomaly, _kept_from: datetime | None) -> Recomputed:
     return gaps.recompute(anomaly)
 
@@ -108,6 +126,7 @@ BY_DETECTOR: Mapping[str, Judge] = {
     Statistical.name: _by_rung,
     Local.name: _by_rung,
     CORE: _by_core,
+    fleet_rung.DETECTOR: _by_fleet,
     JOINT: _of_machine,
     silence.DETECTOR: _of_silence,
     predicted.DETECTOR: _of_forecast,

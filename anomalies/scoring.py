@@ -27,10 +27,11 @@ from sensors.series import FloatArray, Series, TimeArray
 if TYPE_CHECKING:
     # Web processes read this module, and the core's compiled code takes a second to load.
     from anomalies.familiar.look import Look
+    from mlops.detectors.fleet import Judged as FleetJudged
     from mlops.detectors.streaming.core import Judged as CoreJudged
 
-RUNGS = ("limits", "statistical", "local", "champion")
-LIMITS, STATISTICAL, LOCAL, CHAMPION = range(4)
+RUNGS = ("limits", "fleet", "statistical", "local", "champion")
+LIMITS, FLEET, STATISTICAL, LOCAL, CHAMPION = range(5)
 SEVERITY_STEPS = (0.6, 0.7, 0.8, 0.9)
 
 RungArray = NDArray[np.int8]
@@ -88,13 +89,23 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class ByFleet:
+    """What a stored prior said of rows."""
+
+    name: str
+    version: int
+    judged: FleetJudged
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """Scores of the rows of a stretch: shape (n,) each; features (n, d).
 
     rungs says which rung gave the score; judges[i] is the detector of each block of rows, as
     (first row, detector), so that any row can be explained by the detector that judged it.
     decades: of the share of readings that may alarm (alarm_rate).
-    core: what the fold said beside the rungs; by_core: where that is the higher score.
+    core: what the fold said beside the rungs; by_core: where that is the higher score. fleet: what
+    a fleet's prior said of a newcomer; where that is the highest score the rung is FLEET.
     looks: of the rows that were judged by other features than their own, how; see familiar.look.
     """
 
@@ -107,7 +118,11 @@ class Scored:
     decades: FloatArray
     core: CoreJudged | None = None
     by_core: NDArray[np.bool_] | None = None
+    fleet: ByFleet | None = None
     looks: Mapping[int, Look] = field(default_factory=dict)
+
+    def by_fleet(self, row: int) -> ByFleet | None:
+        return self.fleet if self.rungs[row] == FLEET else None
 
     def is_by_core(self, row: int) -> bool:
         return self.by_core is not None and bool(self.by_core[row])

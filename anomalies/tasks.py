@@ -31,6 +31,8 @@ WAKE_UP_EXPIRES_SECONDS = 20
 RETENTION_SECONDS = 120
 # Less than the training queue's time-out; what is left over comes first the next night.
 FORECAST_SECONDS = 3000
+# Less than mlops.fleets.SERVES_AFTER.
+FLEETS_SECONDS = 1800
 
 
 def wake_detection() -> None:
@@ -148,6 +150,15 @@ def look_for_drift() -> None:
     found = drifts.look(now=timezone.now())
     if found:
         logger.info("%d sensors drift", len(found))
+
+
+def learn_fleets() -> None:
+    """Learn what the sensors of a kind at a site have in common, where it is not known yet."""
+    from mlops import fleets
+
+    made = fleets.learn_due(now=timezone.now(), seconds=FLEETS_SECONDS)
+    if made:
+        logger.info("%d fleets learnt: %s", len(made), ", ".join(map(str, made)))
 
 
 def recalibrate() -> None:

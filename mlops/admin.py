@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from mlops import served
-from mlops.models import Drift, ModelApproval, Promotion, Retraining, ServedModel
+from mlops.models import Drift, FleetPrior, ModelApproval, Promotion, Retraining, ServedModel
 from sensors.admin import cells
 from sensors.admin.empty import Empty
 from sensors.admin.tenancy import SiteScopedAdmin
@@ -215,6 +215,38 @@ class DriftAdmin(SiteScopedAdmin):
     @admin.display(description="shift", ordering="shift")
     def shifted(self, drift: Drift) -> str:
         return quantity(drift.shift, drift.sensor.unit)
+
+
+@admin.register(FleetPrior)
+class FleetPriorAdmin(SiteScopedAdmin):
+    """Never changed: anomalies name the one that judged them."""
+
+    list_display = ("made_at", "site", "kind", "unit", "made_of", "level", "noise", "serves_from")
+    list_filter = ("site", "kind")
+    list_select_related = ("site",)
+    date_hierarchy = "made_at"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description="made of")
+    def made_of(self, prior: FleetPrior) -> str:
+        return f"{len(prior.sensors)} sensors, {sum(one[1] for one in prior.sensors)} readings"
+
+    @admin.display(description="levels")
+    def level(self, prior: FleetPrior) -> str:
+        typical = prior.prior["typical"]
+        return f"{typical['centre']:.4g} ± {quantity(typical['apart'], prior.unit)}"
+
+    @admin.display(description="noise of a reading")
+    def noise(self, prior: FleetPrior) -> str:
+        return quantity(prior.prior["typical"]["noise"], prior.unit)
 
 
 STATE_BADGES = {

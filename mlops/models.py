@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from sensors.models import Sensor
+from sensors.models import Sensor, Site
 from sensors.querysets import TenantQuerySet
 
 
@@ -14,6 +14,10 @@ class ForecastQuerySet(TenantQuerySet["Forecast"]):
 
 class DriftQuerySet(TenantQuerySet["Drift"]):
     site_path = "sensor__site"
+
+
+class FleetPriorQuerySet(TenantQuerySet["FleetPrior"]):
+    site_path = "site"
 
 
 class ModelApproval(models.Model):
@@ -204,6 +208,39 @@ class Drift(models.Model):
 
     def __str__(self) -> str:
         return f"drift of sensor {self.sensor_id} by {self.shift:g}"
+
+
+class FleetPrior(models.Model):
+    """What the sensors of a kind at one site have in common; it judges those that are new there.
+
+    Never changed and never removed: which one judges a reading follows from when it was made
+    (mlops.fleets), and a score is computed again by the one that gave it.
+    """
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="fleet_priors")
+    kind = models.CharField(max_length=20)
+    unit = models.CharField(max_length=20, blank=True)
+    made_at = models.DateTimeField()
+    serves_from = models.DateTimeField(help_text="Event time of the first readings it may judge.")
+    revision = models.PositiveSmallIntegerField(help_text="Of the detector that it is for.")
+    sensors = models.JSONField(help_text="What it was made of: of each sensor id, readings, until.")
+    prior = models.JSONField(help_text="mlops.detectors.fleet.Prior")
+
+    objects = FleetPriorQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-made_at", "-id"]
+        indexes = [
+            # Detection asks for those that may judge a new sensor.
+            models.Index(fields=["site", "kind", "made_at"], name="fleet_prior_of_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.pk}"
+
+    @property
+    def name(self) -> str:
+        return f"fleet-{self.kind}"
 
 
 class Retraining(models.Model):

@@ -17,6 +17,8 @@ from anomalies import achieved, detection_policy, presentation
 from anomalies.admin.outlook import outlook
 from anomalies.models import Anomaly
 from anomalies.rungs import standing_of
+from mlops.detectors.newcomer import ROWS
+from mlops.models import FleetPrior
 from sensors.admin import SensorAdmin, cells
 from sensors.charts import Stretch
 from sensors.models import Sensor
@@ -129,10 +131,18 @@ def _false_alarms(sensor: Sensor) -> tuple[str, str]:
 
 def _next_rung(sensor: Sensor) -> list[tuple[str, str]]:
     found = standing_of(sensor, detection_policy.parse(settings.DETECTION_POLICY))
+    lent = [] if found.fleet is None else [("fleet", _lent(found.fleet))]
     if found.next_rung is None:
-        return []
+        return lent
     text = f"{found.next_rung}, needs {found.missing}"
     if found.expected_at is not None:
         expected = found.expected_at.astimezone(zone_of(sensor.site.timezone))
         text += f", expected by {expected:%Y-%m-%d %H:%M}"
-    return [("next rung", text)]
+    return [*lent, ("next rung", text)]
+
+
+def _lent(prior: FleetPrior) -> str:
+    return (
+        f"what {len(prior.sensors)} sensors of kind {prior.kind} at {prior.site} have in common "
+        f"(v{prior.pk}, {prior.made_at:%Y-%m-%d}) helps to judge its first {ROWS} readings"
+    )

@@ -16,6 +16,7 @@ from anomalies import achieved
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import DetectionLease, Rung
 from anomalies.rungs import standing_of
+from mlops.models import FleetPrior
 from sensors.api.access import MayRead, visible
 from sensors.models import ScoringNote, Sensor
 
@@ -28,6 +29,16 @@ class AlarmRateOut(serializers.Serializer[dict[str, object]]):
         "at most; null while less than a day is scored.",
     )
     days = serializers.FloatField(help_text="Of event time that `achieved` was counted in.")
+
+
+class FleetOut(serializers.Serializer[FleetPrior]):
+    version = serializers.IntegerField(source="pk")
+    made_at = serializers.DateTimeField()
+    serves_from = serializers.DateTimeField(help_text="Event time of the first readings it judges.")
+    sensors = serializers.SerializerMethodField(help_text="How many of its site it was made of.")
+
+    def get_sensors(self, prior: FleetPrior) -> int:
+        return len(prior.sensors)
 
 
 class DetectionOut(serializers.Serializer[dict[str, object]]):
@@ -50,6 +61,11 @@ class DetectionOut(serializers.Serializer[dict[str, object]]):
     notes_open = serializers.IntegerField(help_text="Ranges that wait to be scored.")
     notes_held = serializers.IntegerField(help_text="Ranges that wait for the champion.")
     false_alarms = AlarmRateOut()
+    fleet = FleetOut(
+        allow_null=True,
+        help_text="What sensors of its kind and site lend to judge its first 500 readings; null "
+        "when it has those, or there is nothing to lend.",
+    )
 
 
 class SensorDetection(APIView):
@@ -83,4 +99,5 @@ def _state(sensor: Sensor) -> dict[str, object]:
         "notes_open": notes.filter(held=False).count(),
         "notes_held": notes.filter(held=True).count(),
         "false_alarms": asdict(achieved.of(sensor, policy)),
+        "fleet": found.fleet,
     }

@@ -7,6 +7,7 @@ class Rung(models.TextChoices):
     """The ladder, lowest first. An anomaly records the rung that gave its peak score."""
 
     LIMITS = "limits"
+    FLEET = "fleet"
     STATISTICAL = "statistical"
     LOCAL = "local"
     CHAMPION = "champion"
