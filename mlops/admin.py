@@ -221,6 +221,12 @@ class DriftAdmin(SiteScopedAdmin):
 class FleetPriorAdmin(SiteScopedAdmin):
     """Never changed: anomalies name the one that judged them."""
 
+    empty = Empty(
+        headline="No fleet yet.",
+        text="Every night what the sensors of a kind at a site have in common is learnt, once "
+        "three of them have 1,000 readings each. It helps to judge sensors that are new there.",
+        command="manage.py fleets",
+    )
     list_display = ("made_at", "site", "kind", "unit", "made_of", "level", "noise", "serves_from")
     list_filter = ("site", "kind")
     list_select_related = ("site",)

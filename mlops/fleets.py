@@ -44,7 +44,7 @@ def learn_due(*, now: datetime, seconds: float) -> list[FleetPrior]:
     Stops after `seconds`; what is left is due the next time, the oldest first.
     """
     began, made = time.monotonic(), []
-    for key, sensors in _due(now):
+    for key, sensors in due(now=now):
         if time.monotonic() - began > seconds:
             break
         if (prior := _learn(key, sensors, now)) is not None:
@@ -77,7 +77,9 @@ def _chosen(sensor: Sensor, priors: Sequence[FleetPrior]) -> FleetPrior:
     return before[-1] if before else priors[0]
 
 
-def _due(now: datetime) -> list[tuple[Key, list[Sensor]]]:
+def due(*, now: datetime) -> list[tuple[Key, list[Sensor]]]:
+    """Fleets of which no prior is known, or an old one, with their sensors; those known least
+    first."""
     fleets: dict[Key, list[Sensor]] = {}
     heard = Q(profile__last_time__gte=now - HEARD, profile__count__gte=LEAST_ROWS)
     for sensor in Sensor.objects.scored().filter(heard).exclude(kind=OTHER.name).order_by("pk"):
@@ -85,14 +87,14 @@ def _due(now: datetime) -> list[tuple[Key, list[Sensor]]]:
     newest: dict[Key, FleetPrior] = {}
     for prior in FleetPrior.objects.filter(revision=fleet.REVISION).order_by("made_at", "pk"):
         newest[prior.site_id, prior.kind, prior.unit] = prior
-    due = [
+    found = [
         (newest.get(key), key, sensors)
         for key, sensors in fleets.items()
         if len(sensors) >= FEWEST_SENSORS and _is_due(newest.get(key), len(sensors), now)
     ]
     long_ago = datetime.min.replace(tzinfo=UTC)
-    due.sort(key=lambda one: one[0].made_at if one[0] else long_ago)
-    return [(key, sensors) for _, key, sensors in due]
+    found.sort(key=lambda one: one[0].made_at if one[0] else long_ago)
+    return [(key, sensors) for _, key, sensors in found]
 
 
 def _is_due(newest: FleetPrior | None, sensors: int, now: datetime) -> bool:

@@ -87,7 +87,7 @@ class Judged:
 
     def contributions(self, row: int) -> FloatArray:
         """Share of each feature in a row's score, shape (d,), not negative; sums to 1."""
-        return normalised(self.ratios[[row]] ** 2)[0]
+        return np.asarray(normalised(self.ratios[[row]] ** 2)[0])
 
 
 def judge(values: FloatArray, first: int, prior: Prior) -> Judged:
@@ -186,7 +186,7 @@ def _usual(X: FloatArray) -> FloatArray:
 
 def _pooled(usual: FloatArray) -> FloatArray:
     """(sensors, ages, d) → (ages, d)."""
-    return np.maximum(np.quantile(usual, _POOLED, axis=0), _LEAST)
+    return np.asarray(np.maximum(np.quantile(usual, _POOLED, axis=0), _LEAST))
 
 
 def _largest(X: FloatArray, usual: FloatArray) -> FloatArray:

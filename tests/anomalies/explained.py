@@ -28,7 +28,7 @@ from sensors.generator import Stream
 from sensors.generator.machines import machine
 from sensors.models import Sensor
 from sensors.series import FloatArray, TimeArray, to_datetime, to_datetime64
-from tests.anomalies import production
+from tests.anomalies import production, recruits
 from tests.anomalies.calendar import post
 from tests.anomalies.machines.makers import found_of, in_order
 from tests.anomalies.test_silence import keep_watch, past, speak
@@ -85,6 +85,15 @@ def by_limits(_: pytest.MonkeyPatch) -> list[Anomaly]:
 
 def by_statistics(_: pytest.MonkeyPatch) -> list[Anomaly]:
     return kept(make_sensor(kind="pressure"), spiked(120))
+
+
+def by_fleet(_: pytest.MonkeyPatch) -> list[Anomaly]:
+    """Of a sensor that jumps with its twentieth reading."""
+    site = recruits.fleet()
+    recruits.learn()
+    recruits.store(recruits.newcomer(site), np.arange(70))
+    recruits.drain()
+    return standing()
 
 
 def by_local_model(_: pytest.MonkeyPatch) -> list[Anomaly]:
@@ -159,6 +168,7 @@ def by_champion(patch: pytest.MonkeyPatch, name: str) -> list[Anomaly]:
 
 DETECTORS: Mapping[str, Case] = {
     "limits": Case("limits", by_limits),
+    "fleet": Case("fleet", by_fleet),
     "statistical": Case("statistical", by_statistics),
     "local": Case("local", by_local_model),
     "core": Case("statistical", by_core),

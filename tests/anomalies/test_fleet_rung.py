@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import timedelta
 from io import StringIO
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -12,80 +12,32 @@ from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from anomalies import exclusions, recomputing
 from anomalies.admin.sensors import scoring
-from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly, AnomalyRevision, Verdict
 from mlops import fleets
 from mlops.detectors.newcomer import ROWS
 from mlops.models import FleetPrior
-from sensors.generator import normal
-from sensors.models import Reading, Sensor, SensorProfile, Site
-from sensors.series import FloatArray, to_datetime64
-from tests.anomalies import production
-from tests.factories import make_anomaly, make_person, make_sensor, make_site
+from sensors.models import Sensor, SensorProfile
+from tests.anomalies.recruits import (
+    BEGUN,
+    EVERY,
+    LENT,
+    MADE,
+    NOW,
+    drain,
+    fleet,
+    learn,
+    newcomer,
+    store,
+    veteran,
+)
+from tests.factories import make_anomaly, make_person, make_site
 
 pytestmark = pytest.mark.django_db
-
-MADE = datetime(2026, 3, 1, tzinfo=UTC)
-BEGUN = datetime(2026, 3, 2, tzinfo=UTC)
-NOW = datetime(2026, 3, 10, tzinfo=UTC)
-EVERY = timedelta(minutes=10)
-LENT = 1100
-POLICY = DetectionPolicy()
-
-
-@cache
-def generated(seed: int, rows: int) -> FloatArray:
-    times = to_datetime64(MADE) + np.arange(rows) * np.timedelta64(10, "m")
-    return normal("pressure", times, np.random.default_rng([79, seed]))
-
-
-def veteran(site: Site, seed: int, **values: object) -> Sensor:
-    """A sensor with history until MADE."""
-    sensor = make_sensor(site=site, **{"kind": "pressure", "unit": "kPa", **values})
-    times = [MADE - EVERY * (LENT - row) for row in range(LENT)]
-    Reading.objects.bulk_create(
-        Reading(sensor=sensor, time=time, value=value, quality=1.0)
-        for time, value in zip(times, generated(seed, LENT), strict=True)
-    )
-    SensorProfile.objects.create(
-        sensor=sensor, count=LENT, first_time=times[0], last_time=times[-1], updated_at=MADE
-    )
-    return sensor
-
-
-def fleet(site: Site | None = None, sensors: int = 3) -> Site:
-    site = site or make_site()
-    for seed in range(sensors):
-        veteran(site, seed)
-    return site
-
-
-def learn(at: datetime = MADE) -> list[FleetPrior]:
-    return fleets.learn_due(now=at, seconds=60)
-
-
-def newcomer(site: Site, **values: object) -> Sensor:
-    return make_sensor(site=site, **{"kind": "pressure", "unit": "kPa", **values})
-
-
-def jumping() -> FloatArray:
-    """Two readings of fifteen noises from the twentieth on, and two from the fiftieth."""
-    values = generated(50, 70).copy()
-    for at in (20, 50):
-        values[at : at + 2] += 6.0
-    return values
-
-
-def store(sensor: Sensor, rows: np.ndarray) -> None:
-    production.commit(sensor, [BEGUN + EVERY * int(row) for row in rows], jumping()[rows])
-
-
-def drain() -> None:
-    production.drain(now=NOW, policy=POLICY)
 
 
 def outcome(sensor: Sensor) -> list[tuple[object, ...]]:
@@ -243,6 +195,21 @@ def test_learning_stops_when_its_time_is_up_and_goes_on_the_next_night() -> None
     fleet()
     assert fleets.learn_due(now=MADE, seconds=-1) == []
     assert len(learn()) == 1
+
+
+def test_the_command_learns_what_is_due_and_says_so_first_if_asked() -> None:
+    site = fleet()
+    out = StringIO()
+    with patch.object(timezone, "now", return_value=MADE):
+        call_command("fleets", "--dry-run", stdout=out)
+        assert not FleetPrior.objects.exists()
+        call_command("fleets", stdout=out)
+        call_command("fleets", stdout=out)
+    assert FleetPrior.objects.count() == 1
+    told = out.getvalue()
+    assert f"due: pressure in kPa, site {site.pk}: 3" in told
+    assert f"of {site}: 3 sensors" in told
+    assert told.endswith("No fleet is due.\n")
 
 
 # --- the ladder -----------------------------------------------------------------------------------
