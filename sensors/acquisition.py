@@ -76,7 +76,6 @@ def ingest(
     backfill: bool | BoolArray = False,
     keep_rejected: bool = True,
     promise: Promise | None = None,
-    expect_new: bool = True,
 ) -> Receipt:
     """Judge and store a batch. What it returns is committed, or the caller's transaction's.
 
@@ -84,46 +83,36 @@ def ingest(
         for each reading of the batch, shape (n,).
     keep_rejected: False when the rejected rows are in quarantine already.
     promise: what to write down in the same transaction, such as the answer for the ledger.
-    expect_new: False when it is known that a reading is stored already; only time depends on it.
     Raises breaker.Open, OperationalError or InterfaceError when the store is away; then nothing
     was written.
     """
 
-    def work() -> Done:
+    def work() -> _Done:
         offer = offers.judged(batch, site, key, now, backfill)
-        beside = Beside(keep_rejected, site, key, source, now, promise)
+        beside = _Beside(keep_rejected, site, key, source, now, promise)
         try:
-            return _write(offer, beside, expect_new=expect_new)
+            return _write(offer, beside, expect_new=True)
         except store.Duplicates:
             return _write(offer, beside, expect_new=False)
 
-    return counted(store.breaker.call(work, on=store.AWAY))
+    done = store.breaker.call(work, on=store.AWAY)
+    receipt = done.receipt
+    count_batch(accepted=receipt.accepted, duplicates=receipt.duplicates, refused=done.refused)
+    conflicts.count(receipt.conflicts, done.how)
+    return receipt
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class _Done:
     """What was written: the answer, every row that was refused, how conflicts were settled."""
 
     receipt: Receipt
     refused: list[Rejection]
     how: Resolution
 
-    @classmethod
-    def of(
-        cls,
-        accepted: int,
-        duplicates: int,
-        refused: list[Rejection],
-        how: Resolution,
-        conflicts: int = 0,
-    ) -> Done:
-        problems = tuple(map(_problem, refused))
-        receipt = Receipt(accepted, duplicates, len(refused), problems, conflicts)
-        return cls(receipt, refused, how)
-
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class _Beside:
     """What is written in the readings' transaction besides them and what they leave behind."""
 
     keep_rejected: bool
@@ -137,7 +126,7 @@ class Beside:
         refused = bool(offer.refused) and self.keep_rejected
         return refused or bool(len(offer.within)) or self.promise is not None
 
-    def write(self, done: Done, clashes: Clashes) -> None:
+    def write(self, done: _Done, clashes: Clashes) -> None:
         conflicts.record(clashes, done.how, key=self.key, source=self.source, now=self.now)
         if self.keep_rejected:
             rejections.hold(
@@ -147,18 +136,10 @@ class Beside:
             self.promise.keep(done.receipt.as_json())
 
 
-def counted(done: Done) -> Receipt:
-    """The answer, when it is committed and counted."""
-    receipt = done.receipt
-    count_batch(accepted=receipt.accepted, duplicates=receipt.duplicates, refused=done.refused)
-    conflicts.count(receipt.conflicts, done.how)
-    return receipt
-
-
-def _write(offer: Offer, beside: Beside, *, expect_new: bool) -> Done:
+def _write(offer: Offer, beside: _Beside, *, expect_new: bool) -> _Done:
     """All in one commit. Raises store.Duplicates, only if expect_new, and has done nothing."""
 
-    def work() -> Done:
+    def work() -> _Done:
         accepted, clashes = _store(offer, beside.now, expect_new=expect_new)
         done = _done(offer, accepted, clashes)
         beside.write(done, clashes)
@@ -169,11 +150,14 @@ def _write(offer: Offer, beside: Beside, *, expect_new: bool) -> Done:
     return store.again(work) if is_one_statement else store.in_transaction(work)
 
 
-def _done(offer: Offer, accepted: int, clashes: Clashes) -> Done:
+def _done(offer: Offer, accepted: int, clashes: Clashes) -> _Done:
     """accepted: readings whose value was not there before and is now."""
     held = offer.contradicting(clashes) if offer.how is Resolution.QUARANTINE else []
+    refused = [*offer.refused, *held]
     duplicates = len(offer.good) - accepted - len(held)
-    return Done.of(accepted, duplicates, [*offer.refused, *held], offer.how, len(clashes))
+    problems = tuple(map(_problem, refused))
+    receipt = Receipt(accepted, duplicates, len(refused), problems, len(clashes))
+    return _Done(receipt, refused, offer.how)
 
 
 def _store(offer: Offer, now: datetime, *, expect_new: bool) -> tuple[int, Clashes]:
@@ -182,14 +166,14 @@ def _store(offer: Offer, now: datetime, *, expect_new: bool) -> tuple[int, Clash
     if not len(readings):
         return 0, offer.within
     if expect_new and len(readings) <= store.FEW:
-        store.run_unless_there(_STORE_AND_REMEMBER, (*readings.params(), *traces(readings, now)))
+        store.run_unless_there(_STORE_AND_REMEMBER, (*readings.params(), *_traces(readings, now)))
     else:
         with store.inserting(readings, expect_new=expect_new) as insertion:
-            left = traces(readings, now)  # while the server is at work; mostly all are new
+            left = _traces(readings, now)  # while the server is at work; mostly all are new
         if not insertion.is_new.all():
             return _store_others(offer, insertion.is_new, now)
-        remember(left)
-    wake_up_after_commit()
+        _remember(left)
+    _wake_up_after_commit()
     return len(readings), offer.within
 
 
@@ -197,28 +181,28 @@ def _store_others(offer: Offer, is_new: BoolArray, now: datetime) -> tuple[int, 
     """The rest of _store where some of the readings are stored already, perhaps otherwise."""
     if is_new.any():
         fresh = offer.readings.take(is_new)
-        remember(traces(fresh, now))
+        _remember(_traces(fresh, now))
     replaced, clashes = conflicts.settle(offer.good, offer.chosen, offer.within, is_new, offer.how)
     accepted = int(is_new.sum()) + replaced
     if accepted:
-        wake_up_after_commit()
+        _wake_up_after_commit()
     return accepted, clashes
 
 
-def remember(traces: tuple[object, ...]) -> None:
+def _remember(traces: tuple[object, ...]) -> None:
     """Write down what readings that were just stored leave behind. Needs their transaction."""
     statements.run(f"WITH {_REMEMBER}", traces)
 
 
-def traces(readings: store.Columns, now: datetime) -> tuple[object, ...]:
-    """What `remember` takes: profiles, and notes of what needs scoring and rolling up.
+def _traces(readings: store.Columns, now: datetime) -> tuple[object, ...]:
+    """What `_remember` takes: profiles, and notes of what needs scoring and rolling up.
 
     readings: at least one, sorted by (sensor, time).
     """
     return (*profiles.summarise(readings).params(now), *notes.params(readings))
 
 
-def wake_up_after_commit() -> None:
+def _wake_up_after_commit() -> None:
     # Robust: the readings are stored, so a queue that cannot be reached is no error of this call.
     transaction.on_commit(_wake_up, robust=True)
 

@@ -99,15 +99,6 @@ def look_up(batch: Batch, *, site: Site, key: IngestKey | None, now: datetime) -
     return _directory(names, known, refusals, now)
 
 
-def registered(names: Iterable[str], *, site: Site, now: datetime) -> Directory | None:
-    """What is known of these sensors, in their order; None when one of them is unknown."""
-    wanted = tuple(names)
-    known = _known(site, wanted)
-    if len(known) < len(wanted):
-        return None
-    return _directory(wanted, known, _refused_by_status(known), now)
-
-
 def decide_kind(
     stated: str | None, metadata: Mapping[str, Any], external_id: str
 ) -> tuple[Kind, Sensor.KindSource]:

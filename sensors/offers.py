@@ -63,11 +63,7 @@ def judged(
     batch: Batch, site: Site, key: IngestKey | None, now: datetime, backfill: bool | BoolArray
 ) -> Offer:
     """backfill: as `acquisition.ingest` takes it."""
-    return of(batch, directory.look_up(batch, site=site, key=key, now=now), now, backfill)
-
-
-def of(batch: Batch, known: Directory, now: datetime, backfill: bool | BoolArray = False) -> Offer:
-    """known: of the sensors of the batch, in the order of their names."""
+    known = directory.look_up(batch, site=site, key=key, now=now)
     qualities = _judge(batch, known, now, backfill)
     refused = [*batch.rejected, *_refusals(batch, known, qualities, now)]
     good, rows = _columns(batch, known, qualities), np.arange(len(batch.times))

@@ -86,25 +86,38 @@ class Quality:
 
 def judge(seen: Evidence) -> Quality:
     """The quality of each reading. Comparisons with NaN limits are false: unknown is no fault."""
-    is_physical = ~((seen.values < seen.physical_min) | (seen.values > seen.physical_max))
-    is_unusual = is_physical & _is_far(seen.values, seen.shown_min, seen.shown_max)
+    is_outside = (seen.values < seen.physical_min) | (seen.values > seen.physical_max)
+    is_far = _is_far(seen.values, seen.shown_min, seen.shown_max)
     freshness = _freshness(seen)
+    is_doubtful = is_outside | is_far | seen.has_wrong_unit | (freshness < 1) | (seen.reported < 1)
+    n = len(seen.values)
+    judged = Quality(np.ones(n), np.ones(n), _bits(seen.is_backfill, Flag.BACKFILL))
+    if is_doubtful.any():  # the others, mostly all, are as good as can be
+        _judge_doubtful(seen, is_outside, is_far, freshness, into=judged)
+    return judged
+
+
+def _judge_doubtful(
+    seen: Evidence,
+    is_outside: NDArray[np.bool_],
+    is_far: NDArray[np.bool_],
+    freshness: FloatArray,
+    *,
+    into: Quality,
+) -> None:
+    is_unusual = is_far & ~is_outside
     complete = np.where(seen.has_wrong_unit, 0.0, 1.0)
-    physical = is_physical.astype(np.float64)
+    physical = np.where(is_outside, 0.0, 1.0)
     usual = np.where(is_unusual, UNUSUAL_RANGE, physical)
-    reported = (REPORTED, seen.reported)
-    flags = (
+    whole, reported = (COMPLETENESS, complete), (REPORTED, seen.reported)
+    into.score[:] = _mean_of_known(whole, (RANGE, usual), (FRESHNESS, freshness), reported)
+    into.intrinsic[:] = _mean_of_known(whole, (RANGE, physical), reported)
+    into.flags[:] |= (
         _bits(seen.has_wrong_unit, Flag.UNIT_MISMATCH)
-        | _bits(~is_physical, Flag.NOT_PHYSICAL)
+        | _bits(is_outside, Flag.NOT_PHYSICAL)
         | _bits(is_unusual, Flag.UNUSUAL)
         | _bits(freshness < 0.5, Flag.STALE)
         | _bits(seen.reported < REPORTED_LOW, Flag.REPORTED_LOW)
-        | _bits(seen.is_backfill, Flag.BACKFILL)
-    )
-    return Quality(
-        _mean_of_known((COMPLETENESS, complete), (RANGE, usual), (FRESHNESS, freshness), reported),
-        _mean_of_known((COMPLETENESS, complete), (RANGE, physical), reported),
-        flags,
     )
 
 

@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -99,11 +99,6 @@ class Columns:
             self.flags[rows],
         )
 
-    @classmethod
-    def joined(cls, pieces: Sequence[Columns]) -> Columns:
-        columns = ([getattr(piece, name) for piece in pieces] for name in cls.__slots__)
-        return cls(*map(np.concatenate, columns))
-
     def params(self) -> tuple[object, ...]:
         """What INSERT asks for."""
         return (
@@ -169,45 +164,16 @@ def inserting(readings: Columns, *, expect_new: bool) -> Iterator[Insertion]:
         insertion.is_new = insert_missing(readings)
         yield insertion
         return
-    with streaming() as stream:
-        stream.write(readings)
+    with _duplicates(), _copying_in("sensors_reading", readings):
         yield insertion
 
 
-class Stream:
-    """COPY into the table of readings, in as many pieces as they come."""
-
-    def __init__(self, table: str) -> None:
-        self._statement = f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
-        self._copy: psycopg.Copy | None = None
-        self.held = ExitStack()
-
-    def write(self, readings: Columns) -> None:
-        """Send rows on their way; the server works on them from now on."""
-        if self._copy is None:
-            self._copy = self.held.enter_context(statements.copying(self._statement))
-            self._copy.write(_HEADER)
-        self._copy.write(_packed(readings))
-
-    def pause(self) -> None:
-        """Wait for what was sent. Until the next row comes the connection serves others."""
-        if self._copy is not None:
-            self._copy.write(_TRAILER)
-            self._copy = None
-        self.held.close()
-
-
 @contextmanager
-def streaming(table: str = "sensors_reading") -> Iterator[Stream]:
-    """Readings that are sent while the block runs are stored when it has ended.
-
-    The block must not use the connection but after a pause. Needs a transaction. Raises Duplicates
-    at a pause or the end when a reading is there already, and whatever the block raises at once.
-    """
-    stream = Stream(table)
-    with _duplicates(), connection.wrap_database_errors, stream.held:
-        yield stream
-        stream.pause()
+def _copying_in(table: str, readings: Columns) -> Iterator[None]:
+    """The readings on their way into a table, where they are when the block has ended."""
+    with statements.copying(f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
+        copy.write(b"".join((_HEADER, _packed(readings), _TRAILER)))
+        yield
 
 
 def run_unless_there(statement: str, params: Sequence[object]) -> None:
@@ -244,8 +210,8 @@ def _insert_missing(readings: Columns) -> BoolArray:
             "(sensor_id bigint, time timestamptz, value float8, quality float4, flags int2) "
             "ON COMMIT DROP"
         )
-    with streaming("reading_staging") as stream:
-        stream.write(readings)
+    with _copying_in("reading_staging", readings):
+        pass
     stored = _copy_out(
         f"INSERT INTO sensors_reading ({_COLUMNS}) "  # noqa: S608  no value from outside
         f"SELECT {_COLUMNS} FROM reading_staging ORDER BY sensor_id, time "

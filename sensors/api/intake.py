@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable
 from typing import TypeVar
 
 from django.conf import settings
 from rest_framework.exceptions import ParseError, Throttled
 
-from sensors import limits, streaming
-from sensors.acquisition import Promise, Receipt, ingest
-from sensors.formats import LEAST_BYTES, Batch, FormatError, TooManyReadings
+from sensors import limits
+from sensors.formats import FormatError, TooManyReadings
 from sensors.models import IngestKey
 from smartmaint.api import TooLarge, Unavailable
 
@@ -29,39 +26,6 @@ def hold_back(key: IngestKey) -> None:
         raise Unavailable(
             "Scoring is far behind; nothing was written.", "backlog", wait=limits.BACKLOG_RETRY_S
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How documents of one form become batches; both as `sensors.formats` has them."""
-
-    whole: Callable[..., Batch]
-    parts: Callable[..., Iterator[Batch]]
-
-
-def ingest_document(
-    body: bytes,
-    form: Form,
-    *,
-    key: IngestKey,
-    source: str,
-    now: datetime,
-    promise: Promise | None = None,
-) -> Receipt:
-    """The readings of a document, stored: a large one while it is read, if it is a plain one."""
-    site, is_stored = key.site, False
-    if len(body) >= LEAST_BYTES:
-        parts = form.parts(body, max_readings=settings.INGEST_MAX_READINGS)
-        try:
-            return streaming.ingest(
-                parts, site=site, key=key, source=source, now=now, promise=promise
-            )
-        except streaming.AsAWhole as why:
-            is_stored = why.is_stored
-    batch = read_document(form.whole, body)
-    return ingest(
-        batch, site=site, key=key, source=source, now=now, promise=promise, expect_new=not is_stored
-    )
 
 
 def read_document(read: Callable[..., T], body: bytes) -> T:

@@ -19,26 +19,20 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from sensors.acquisition import ingest
 from sensors.api.access import MayWriteReadings
 from sensors.api.authentication import IngestKeyAuthentication
 from sensors.api.bodies import read_body, require_media_type
-from sensors.api.intake import Form, hold_back, ingest_document
+from sensors.api.intake import hold_back, read_document
 from sensors.api.serializers import ReadingIn, ReceiptOut
-from sensors.formats import (
-    from_csv,
-    from_json,
-    from_ndjson,
-    parts_of_csv,
-    parts_of_json,
-    parts_of_ndjson,
-)
+from sensors.formats import from_csv, from_json, from_ndjson
 from sensors.ledger import AnsweredMeanwhile, KeyReused, Promise
 from sensors.models import IngestKey
 
-FORMS = {
-    "application/json": Form(from_json, parts_of_json),
-    "application/x-ndjson": Form(from_ndjson, parts_of_ndjson),
-    "text/csv": Form(from_csv, parts_of_csv),
+READERS = {
+    "application/json": from_json,
+    "application/x-ndjson": from_ndjson,
+    "text/csv": from_csv,
 }
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
@@ -113,13 +107,13 @@ class ReadingsView(APIView):
         assert isinstance(key, IngestKey)  # noqa: S101  what MayWriteReadings lets through
         hold_back(key)
         plain = request._request
-        form = FORMS[require_media_type(plain, *FORMS)]
+        read = READERS[require_media_type(plain, *READERS)]
         body = read_body(plain)
         promise = _promise(request, key, body)
 
         def answer() -> dict[str, Any]:
-            now = timezone.now()
-            receipt = ingest_document(body, form, key=key, source="http", now=now, promise=promise)
+            batch, now = read_document(read, body), timezone.now()
+            receipt = ingest(batch, site=key.site, key=key, source="http", now=now, promise=promise)
             return receipt.as_json()
 
         return Response(answer()) if promise is None else _answer_once(promise, answer)

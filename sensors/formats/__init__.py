@@ -10,31 +10,23 @@ from sensors.formats.batch import (
     TooManyReadings,
     ascii_json,
 )
-from sensors.formats.csv import from_csv, parts_of_csv
+from sensors.formats.csv import from_csv
 from sensors.formats.documents import parse_json
-from sensors.formats.json import from_json, parts_of_json
-from sensors.formats.line_protocol import (
-    LineBatch,
-    from_line_protocol,
-    parts_of_line_protocol,
-    read_again,
-)
+from sensors.formats.json import from_json
+from sensors.formats.line_protocol import LineBatch, from_line_protocol, read_again
 from sensors.formats.line_sensors import Dialect
 from sensors.formats.line_template import DEFAULT_TEMPLATE, Template
-from sensors.formats.ndjson import from_ndjson, parts_of_ndjson
+from sensors.formats.ndjson import from_ndjson
 from sensors.formats.objects import batch_of
-from sensors.formats.parts import LEAST_BYTES, Inseparable
 
 __all__ = [
     "DEFAULT_TEMPLATE",
-    "LEAST_BYTES",
     "MAX_READINGS",
     "Batch",
     "BoolArray",
     "Coded",
     "Dialect",
     "FormatError",
-    "Inseparable",
     "IntArray",
     "LineBatch",
     "Template",
@@ -46,9 +38,5 @@ __all__ = [
     "from_line_protocol",
     "from_ndjson",
     "parse_json",
-    "parts_of_csv",
-    "parts_of_json",
-    "parts_of_line_protocol",
-    "parts_of_ndjson",
     "read_again",
 ]

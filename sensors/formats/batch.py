@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -61,11 +61,6 @@ class Coded:
     @classmethod
     def empty(cls, n: int) -> Self:
         return cls((), np.full(n, -1, dtype=np.int64))
-
-    def among(self, places: Mapping[str, int]) -> IntArray:
-        """The codes, as places of the names in a mapping that holds them all; -1 for none."""
-        found = [*map(places.__getitem__, self.names), -1]
-        return np.array(found, np.int64)[self.codes]
 
     def of_row(self, row: int) -> str | None:
         code = self.codes[row]

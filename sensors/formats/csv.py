@@ -10,18 +10,17 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from sensors.formats import alike, arrow, objects, parts, text
+from sensors.formats import alike, arrow, objects, text
 from sensors.formats.batch import MAX_READINGS, Batch, FormatError
 from sensors.formats.objects import Unreadable
-from sensors.formats.parts import Inseparable
 
 DELIMITERS = (",", ";", "\t")
 NUMERIC = ("value", "quality")
@@ -106,35 +105,14 @@ def from_csv(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
     it is not UTF-8, has no such header, too many lines or a quote that is out of place; a bad row
     only rejects itself.
     """
-    sheet = _sheet_of_readings(body)
-    text.refuse_lines(sheet.rows, max_readings)
-    text.refuse_crumbs(sheet.rows, max_readings, f'{sheet.delimiter}"'.encode())
-    require_quotes(sheet)
-    return _batch_of(sheet)
-
-
-def parts_of_csv(body: bytes, *, max_readings: int = MAX_READINGS) -> Iterator[Batch]:
-    """The same in parts, of rows without quotes. Raises Inseparable for others, as a quoted cell
-    may go on over lines; FormatError as from_csv does."""
-    sheet = _sheet_of_readings(body)
-    if b'"' in sheet.rows:
-        raise Inseparable
-
-    def read(rows: bytes, _line: int) -> Batch:
-        return _batch_of(replace(sheet, rows=rows))
-
-    yield from parts.read(sheet.rows, read, max_readings=max_readings)
-
-
-def _sheet_of_readings(body: bytes) -> Sheet:
     body = text.unmarked(body)
     text.require_utf8(body)
     sheet = sheet_of(body)
     _require_fields(sheet)
-    return sheet
+    text.refuse_lines(sheet.rows, max_readings)
+    text.refuse_crumbs(sheet.rows, max_readings, f'{sheet.delimiter}"'.encode())
+    require_quotes(sheet)
 
-
-def _batch_of(sheet: Sheet) -> Batch:
     def readings() -> list[Any]:
         return [reading_of(row) for row in sheet.cells()]
 

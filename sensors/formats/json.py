@@ -1,20 +1,27 @@
-"""JSON: an array of readings, or {"readings": […]}. Pure."""
+"""JSON: an array of readings, or {"readings": […]}. Pure.
+
+Flat objects between which the same always stands, as devices write them, are read as lines are.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
-from sensors.formats import ndjson, objects, parts, text
+from sensors.formats import ndjson, objects, text
 from sensors.formats.batch import MAX_READINGS, Batch, FormatError, TooManyReadings
 from sensors.formats.documents import parse_json
-from sensors.formats.parts import Inseparable
 
-_SPACE = b" \t\r\n"
-_OPENING = re.compile(rb'(\{[ \t\r\n]*"readings"[ \t\r\n]*:[ \t\r\n]*)?\[[ \t\r\n]*(?=\{)')
-_GAP = re.compile(rb"(?<=\})[ \t\r\n]*,[ \t\r\n]*(?=\{)")
+# Fewer objects are sooner read by themselves.
+_LARGE_BYTES = 2**12
+_SPACE = rb"[ \t\r\n]*"
+_OPENING = re.compile(
+    rb'%b(\{%b"readings"%b:%b)?\[%b(?=\{)' % (_SPACE, _SPACE, _SPACE, _SPACE, _SPACE)
+)
+_END_OF_ARRAY = re.compile(rb"(?<=\})%b\]%b\Z" % (_SPACE, _SPACE))
+_END_OF_OBJECT = re.compile(rb"(?<=\})%b\]%b\}%b\Z" % (_SPACE, _SPACE, _SPACE))
+_GAP = re.compile(rb"(?<=\})%b,%b(?=\{)" % (_SPACE, _SPACE))
+_TAIL_BYTES = 2**8
 
 
 def from_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
@@ -22,51 +29,44 @@ def from_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
 
     Raises FormatError when the document is not that; a bad row only rejects itself.
     """
-    rows = _rows_of(parse_json(text.unmarked(body), max_readings=max_readings))
+    body = text.unmarked(body)
+    lines = _as_lines(body) if len(body) >= _LARGE_BYTES else None
+    batch = None if lines is None else ndjson.batch_of_lines(lines, max_readings)
+    return batch or _object_by_object(body, max_readings)
+
+
+def _as_lines(body: bytes) -> bytes | None:
+    """The objects of the array, one a line; None where it is not plain that these are all of them.
+
+    A gap inside a text becomes a line break in a text, which is no JSON.
+    """
+    rows = _objects_in(body)
+    found = _GAP.search(rows) if rows else None
+    if rows is None or found is None:
+        return rows
+    between = b"}" + found.group() + b"{"
+    lines = rows.replace(between, b"}\n{")
+    # Line breaks anywhere else, where none is part of the gap, stand inside an object.
+    has_others = b"\n" in rows and lines.count(b"\n") != rows.count(between)
+    return None if has_others else lines
+
+
+def _objects_in(document: bytes) -> bytes | None:
+    """What stands in the array, from the first brace to the last; None where it is no array."""
+    opening = _OPENING.match(document)
+    if opening is None:
+        return None
+    # The end is looked at by itself: a document is copied once.
+    tail = document[-_TAIL_BYTES:]
+    end = (_END_OF_OBJECT if opening.group(1) else _END_OF_ARRAY).search(tail)
+    return document[opening.end() : len(document) - len(tail) + end.start()] if end else None
+
+
+def _object_by_object(body: bytes, max_readings: int) -> Batch:
+    rows = _rows_of(parse_json(body, max_readings=max_readings))
     if len(rows) > max_readings:
         raise TooManyReadings(max_readings)
     return objects.batch_of(rows)
-
-
-def parts_of_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Iterator[Batch]:
-    """The same in parts, of flat objects between which the same always stands.
-
-    Raises Inseparable for all else.
-    """
-    rows = _objects_in(text.unmarked(body).strip(_SPACE))
-    found = _GAP.search(rows)
-    if found is None:
-        raise Inseparable
-    gap = found.group()
-    yield from parts.read(rows, partial(_read_part, gap=gap), max_readings=max_readings, gap=gap)
-
-
-def _objects_in(document: bytes) -> bytes:
-    """What stands in the array, from the first brace to the last."""
-    opening = _OPENING.match(document)
-    if opening is None:
-        raise Inseparable
-    if opening.group(1):
-        document = _without(b"}", document)
-    return _without(b"]", document)[opening.end() :]
-
-
-def _without(end: bytes, document: bytes) -> bytes:
-    if not document.endswith(end):
-        raise Inseparable
-    return document[: -len(end)].rstrip(_SPACE)
-
-
-def _read_part(part: bytes, _line: int, *, gap: bytes) -> Batch | None:
-    """Objects read as their lines would be.
-
-    A gap inside a text becomes a line break in a text, which is no JSON: then this is None, as it
-    is for line breaks anywhere else.
-    """
-    lines = part.replace(b"}" + gap + b"{", b"}\n{")
-    if b"\n" in part and lines.count(b"\n") != part.count(b"}" + gap + b"{"):
-        return None
-    return ndjson.batch_of_lines(lines)
 
 
 def _rows_of(document: Any) -> list[Any]:

@@ -8,15 +8,14 @@ two readings of one sensor at one time.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
 
 import numpy as np
 
 from sensors import iso8601
-from sensors.formats import parts
 from sensors.formats.batch import (
     MAX_READINGS,
     Batch,
@@ -30,7 +29,6 @@ from sensors.formats.line_columns import Lines, Plain, read_plain
 from sensors.formats.line_grammar import LineError, Point, line_end, read_point
 from sensors.formats.line_sensors import NANOSECONDS, Dialect, Sensors
 from sensors.formats.line_template import Series, Template
-from sensors.formats.parts import Inseparable
 from sensors.rows import MAX_VALUE, Rejection, RowError, sensor_ref
 from sensors.series import FloatArray
 
@@ -68,26 +66,6 @@ def from_line_protocol(
     while document.at < len(body):
         document.read_block()
     return document.as_batch()
-
-
-def parts_of_line_protocol(
-    body: bytes, dialect: Dialect, *, now: np.datetime64, max_readings: int = MAX_READINGS
-) -> Iterator[LineBatch]:
-    """The same in parts, of lines without strings, which may hold line breaks, and escapes.
-
-    Raises Inseparable for others.
-    """
-    if b'"' in body or b"\\" in body:
-        raise Inseparable
-    found: list[LineBatch] = []
-
-    def read(lines: bytes, first_line: int) -> Batch:
-        one = from_line_protocol(lines, dialect, now=now, max_readings=max_readings)
-        found.append(replace(one, lines=one.lines + (first_line - 1)))
-        return one.batch
-
-    for batch in parts.read(body, read, max_readings=max_readings):
-        yield replace(found.pop(), batch=batch)
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.json
 from numpy.typing import NDArray
 
-from sensors.formats import alike, arrow, objects, parts, text
+from sensors.formats import alike, arrow, objects, text
 from sensors.formats.batch import MAX_READINGS, Batch, FormatError
 from sensors.formats.documents import parse_json
 from sensors.formats.objects import Unreadable
@@ -36,17 +36,7 @@ def from_ndjson(body: bytes, *, max_readings: int = MAX_READINGS, first_line: in
     other bad line only rejects itself.
     """
     body = text.unmarked(body)
-    text.refuse_lines(body, max_readings)
     return batch_of_lines(body, max_readings) or _line_by_line(body, max_readings, first_line)
-
-
-def parts_of_ndjson(body: bytes, *, max_readings: int = MAX_READINGS) -> Iterator[Batch]:
-    """The same in parts. Raises Inseparable when a part of it holds no JSON at all."""
-
-    def read(lines: bytes, first_line: int) -> Batch:
-        return from_ndjson(lines, max_readings=max_readings, first_line=first_line)
-
-    return parts.read(text.unmarked(body), read, max_readings=max_readings)
 
 
 def batch_of_lines(lines: bytes, max_readings: int = MAX_READINGS) -> Batch | None:
@@ -120,6 +110,7 @@ def _read(lines: bytes, schema: pa.Schema, unexpected: str) -> pa.Table | None:
 
 
 def _line_by_line(body: bytes, max_readings: int, first_line: int = 1) -> Batch:
+    text.refuse_lines(body, max_readings)
     text.require_utf8(body, first_line)
     text.refuse_crumbs(body, max_readings)
     rows = list(rows_of(body, first_line))

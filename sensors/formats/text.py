@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sensors.formats.batch import FormatError, TooManyReadings
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A surrogate written as an escape. In pairs they are a character; alone they are no text.
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 # A reading has at most this many brackets, braces and commas; a document with more cannot be one,
@@ -21,7 +21,7 @@ _NEWLINE, _RETURN = b"\n\r"
 
 def unmarked(body: bytes) -> bytes:
     """The body without its byte order mark."""
-    return body.removeprefix(BYTE_ORDER_MARK)
+    return body.removeprefix(_BYTE_ORDER_MARK)
 
 
 def is_utf8(body: bytes) -> bool:
@@ -76,6 +76,8 @@ def refuse_crumbs(body: bytes, max_readings: int, marks: bytes = b"{[,") -> None
 def refuse_lines(body: bytes, max_readings: int) -> None:
     """Raises TooManyReadings when there are more lines than that which are not empty."""
     characters = np.frombuffer(body, np.uint8)
+    if np.count_nonzero(characters <= _RETURN) < max_readings:  # other controls among them
+        return
     is_break = (characters == _NEWLINE) | (characters == _RETURN)
     if np.count_nonzero(is_break) < max_readings:
         return

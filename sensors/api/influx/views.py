@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
-import numpy as np
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -20,20 +19,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sensors import store
+from sensors.acquisition import ingest
 from sensors.api.access import MayWriteReadings
 from sensors.api.bodies import read_body
 from sensors.api.influx import answers, described
 from sensors.api.influx.authentication import InfluxAuthentication
-from sensors.api.intake import Form, hold_back, ingest_document
+from sensors.api.intake import hold_back, read_document
 from sensors.counters import STRING_FIELDS
-from sensors.formats import (
-    Batch,
-    Dialect,
-    LineBatch,
-    Template,
-    from_line_protocol,
-    parts_of_line_protocol,
-)
+from sensors.formats import Dialect, Template, from_line_protocol
 from sensors.models import IngestKey
 from sensors.series import to_datetime64
 from smartmaint.api import failure
@@ -77,12 +70,11 @@ class InfluxView(APIView):
         dialect = self._dialect(request, Template.parse(key.line_template))
         body = read_body(request._request)
         now = timezone.now()
-        reading = _Reading(dialect, to_datetime64(now))
-        form = Form(reading.whole, reading.parts)
-        receipt = ingest_document(body, form, key=key, source=SOURCE, now=now)
-        STRING_FIELDS.inc(sum(one.strings for one in reading.found))
-        lines = np.concatenate([one.lines for one in reading.found])
-        return answers.of_receipt(self.api, receipt, lines)
+        read = partial(from_line_protocol, dialect=dialect, now=to_datetime64(now))
+        found = read_document(read, body)
+        receipt = ingest(found.batch, site=key.site, key=key, source=SOURCE, now=now)
+        STRING_FIELDS.inc(found.strings)
+        return answers.of_receipt(self.api, receipt, found.lines)
 
     def _dialect(self, request: Request, template: Template) -> Dialect:
         precision = request.query_params.get("precision", "")
@@ -94,28 +86,6 @@ class InfluxView(APIView):
         if template.names_the_bucket and not bucket:
             raise ParseError(f"the key's template needs the parameter {self.api.bucket}")
         return Dialect(template, unit, bucket)
-
-
-@dataclass(slots=True)
-class _Reading:
-    """Batches of line protocol, and what else was found with them."""
-
-    dialect: Dialect
-    now: np.datetime64
-    found: list[LineBatch] = field(default_factory=list)
-
-    def whole(self, body: bytes, *, max_readings: int) -> Batch:
-        self.found = [
-            from_line_protocol(body, self.dialect, now=self.now, max_readings=max_readings)
-        ]
-        return self.found[0].batch
-
-    def parts(self, body: bytes, *, max_readings: int) -> Iterator[Batch]:
-        for one in parts_of_line_protocol(
-            body, self.dialect, now=self.now, max_readings=max_readings
-        ):
-            self.found.append(one)
-            yield one.batch
 
 
 class WriteV2(InfluxView):
