@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -19,32 +19,50 @@ from sensors.series import FloatArray, TimeArray, to_datetime64
 
 # Below this many readings a sensor has shown too little to call a value unusual.
 MIN_SHOWN = 30
-_KNOWN = """
-SELECT s.external_id, s.id, s.unit, s.status, s.physical_min, s.physical_max,
-    s.expected_interval_s, s.quality_threshold, p.count, p.minimum, p.maximum, p.interval_s,
-    s.kind, p.kept_from
+# What is asked of a sensor, and what is said where nothing is known.
+_ASKED: dict[str, tuple[str, Any]] = {
+    "external_id": ("s.external_id", ""),
+    "id": ("s.id", 0),
+    "unit": ("s.unit", ""),
+    "status": ("s.status", ""),
+    "kind": ("s.kind", OTHER.name),
+    "physical_min": ("s.physical_min", None),
+    "physical_max": ("s.physical_max", None),
+    "expected_interval_s": ("s.expected_interval_s", None),
+    "quality_threshold": ("s.quality_threshold", None),
+    "readings": ("p.count", None),
+    "minimum": ("p.minimum", None),
+    "maximum": ("p.maximum", None),
+    "interval_s": ("p.interval_s", None),
+    "kept_from": ("p.kept_from", None),
+}
+# One row of columns: a row for each sensor would cost more to fetch than to find.
+_KNOWN = f"""
+SELECT {", ".join(f"array_agg({column})" for column, _ in _ASKED.values())}
 FROM sensors_sensor s LEFT JOIN sensors_sensorprofile p ON p.sensor_id = s.id
-WHERE s.site_id = %s::bigint AND s.external_id = ANY(%s::text[])
-"""
+WHERE s.site_id = %s::bigint AND s.external_id = ANY(%b::text[])
+"""  # noqa: S608  names from above
 
 
-class _Known(NamedTuple):
-    """What is stored of a sensor; what is None before its first reading may be."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is stored of sensors, a column for each that is asked; at: name → its place in them."""
 
-    external_id: str
-    id: int = 0
-    unit: str = ""
-    status: str = ""
-    physical_min: float | None = None
-    physical_max: float | None = None
-    expected_interval_s: float | None = None
-    quality_threshold: float | None = None
-    readings: int | None = None
-    minimum: float | None = None
-    maximum: float | None = None
-    interval_s: float | None = None
-    kind: str = OTHER.name
-    kept_from: datetime | None = None
+    at: Mapping[str, int]
+    columns: Mapping[str, list[Any]]
+
+    @classmethod
+    def of(cls, site: Site, names: Sequence[str]) -> _Known:
+        row = statements.run(_KNOWN, (site.pk, list(names))).fetchone()
+        assert row is not None  # noqa: S101  an aggregate always gives one
+        columns = {name: found or [] for name, found in zip(_ASKED, row, strict=True)}
+        return cls({name: at for at, name in enumerate(columns["external_id"])}, columns)
+
+    def of_each(self, names: Sequence[str]) -> dict[str, list[Any]]:
+        """The columns of these names, in their order."""
+        places = [self.at.get(name, -1) for name in names]
+        known = {name: [*self.columns[name], unknown] for name, (_, unknown) in _ASKED.items()}
+        return {name: [column[at] for at in places] for name, column in known.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +102,19 @@ class Directory:
 def look_up(batch: Batch, *, site: Site, key: IngestKey | None, now: datetime) -> Directory:
     """What is known of the batch's sensors, unknown ones discovered if that is allowed."""
     names = batch.sensor.names
-    known = _known(site, names)
-    unknown = [name for name in names if name not in known]
+    known = _Known.of(site, names)
+    unknown = [name for name in names if name not in known.at]
     refusals: dict[str, Refusal] = {}
     if unknown and settings.SENSOR_DISCOVERY == "reject":
         refusals = dict.fromkeys(unknown, UNKNOWN)
     elif unknown:
         allowed = unknown[: _allowance(key, site, now)]
-        known |= _discover(allowed, batch, site=site, key=key)
+        _discover(allowed, batch, site=site, key=key)
+        known = _Known.of(site, names)
         refusals = dict.fromkeys(unknown[len(allowed) :], CAPPED)
     refusals |= _refused_by_status(known)
     # Registered by another writer a moment ago and removed since.
-    refusals |= {name: UNKNOWN for name in names if name not in known and name not in refusals}
+    refusals |= {name: UNKNOWN for name in names if name not in known.at and name not in refusals}
     return _directory(names, known, refusals, now)
 
 
@@ -111,12 +130,6 @@ def decide_kind(
     return infer_kind(external_id) or OTHER, Sensor.KindSource.INFERRED
 
 
-def _known(site: Site, names: Iterable[str]) -> dict[str, _Known]:
-    wanted = list(names)
-    rows = statements.run(_KNOWN, (site.pk, wanted)) if wanted else ()
-    return {row[0]: _Known._make(row) for row in rows}
-
-
 def _allowance(key: IngestKey | None, site: Site, now: datetime) -> int:
     """How many sensors may still be discovered. Without a key the cap is the site's."""
     found = Sensor.objects.filter(site=site, discovered_by=key, status=Sensor.Status.DISCOVERED)
@@ -124,9 +137,7 @@ def _allowance(key: IngestKey | None, site: Site, now: datetime) -> int:
     return max(0, settings.SENSOR_DISCOVERY_CAP_PER_HOUR - recent)
 
 
-def _discover(
-    names: list[str], batch: Batch, *, site: Site, key: IngestKey | None
-) -> dict[str, _Known]:
+def _discover(names: list[str], batch: Batch, *, site: Site, key: IngestKey | None) -> None:
     """Register sensors, in the order of their names so that writers never wait crosswise."""
     stated = _first_stated(batch)
     new = [
@@ -134,7 +145,6 @@ def _discover(
         for name in sorted(names)
     ]
     Sensor.objects.bulk_create(new, ignore_conflicts=True)
-    return _known(site, names)
 
 
 def _first_stated(batch: Batch) -> dict[str, tuple[str | None, str | None]]:
@@ -171,31 +181,34 @@ def _new_sensor(
     )
 
 
-def _refused_by_status(known: Mapping[str, _Known]) -> dict[str, Refusal]:
+def _refused_by_status(known: _Known) -> dict[str, Refusal]:
     refused = {Sensor.Status.RETIRED.value: RETIRED}
     if settings.SENSOR_DISCOVERY == "approve":
         refused[Sensor.Status.DISCOVERED.value] = AWAITING
-    return {name: refused[row.status] for name, row in known.items() if row.status in refused}
+    statuses = known.columns["status"]
+    if refused.keys().isdisjoint(statuses):
+        return {}
+    return {
+        name: refused[status]
+        for name, status in zip(known.at, statuses, strict=True)
+        if status in refused
+    }
 
 
 def _directory(
-    names: tuple[str, ...],
-    known: Mapping[str, _Known],
-    refusals: Mapping[str, Refusal],
-    now: datetime,
+    names: tuple[str, ...], known: _Known, refusals: Mapping[str, Refusal], now: datetime
 ) -> Directory:
-    rows = [known.get(name) or _Known(name) for name in names]
-    columns: dict[str, list[Any]] = {
-        field: [row[at] for row in rows] for at, field in enumerate(_Known._fields)
-    }
+    columns = known.of_each(names)
 
-    def floats(field: str) -> FloatArray:
-        return np.array(columns[field], dtype=np.float64)  # None becomes NaN
+    def floats(name: str) -> FloatArray:
+        return np.array(columns[name], dtype=np.float64)  # None becomes NaN
 
     shown = np.array([(count or 0) >= MIN_SHOWN for count in columns["readings"]], dtype=bool)
     expected, threshold = floats("expected_interval_s"), floats("quality_threshold")
     interval = np.where(np.isnan(expected), floats("interval_s"), expected)
-    refused = {place: refusals[name] for place, name in enumerate(names) if name in refusals}
+    refused = {}
+    if refusals:
+        refused = {place: refusals[name] for place, name in enumerate(names) if name in refusals}
     ids = np.array(columns["id"], dtype=np.int64)
     ids[list(refused)] = 0
     return Directory(
@@ -209,14 +222,19 @@ def _directory(
         # An interval of 0 s (two readings at once) says nothing about what to expect.
         interval_s=np.where(interval > 0, interval, np.nan),
         threshold=np.where(np.isnan(threshold), settings.QUALITY_THRESHOLD, threshold),
-        kept_from=_kept_from(rows, now),
+        kept_from=_kept_from(columns["kind"], columns["kept_from"], now),
     )
 
 
-def _kept_from(rows: list[_Known], now: datetime) -> TimeArray:
+def _kept_from(kinds: Sequence[str], noted: Sequence[datetime | None], now: datetime) -> TimeArray:
     """From when on readings are accepted: as the kind's retention has it, and none from before what
-    was dropped, though the retention may be longer by now."""
-    by_kind = {kind: keeping.refused_before(kind, now) for kind in {row.kind for row in rows}}
-    either = [[t for t in (by_kind[row.kind], row.kept_from) if t] for row in rows]
+    was dropped, though the retention may be longer by now. NaT where none are too old."""
+    by_kind = {kind: keeping.refused_before(kind, now) for kind in set(kinds)}
+    if not any(by_kind.values()) and not any(noted):
+        return np.full(len(kinds), "NaT", "datetime64[us]")
+    either = [
+        [time for time in (by_kind[kind], dropped) if time]
+        for kind, dropped in zip(kinds, noted, strict=True)
+    ]
     latest = [to_datetime64(max(times)) if times else np.datetime64("NaT") for times in either]
     return np.array(latest, dtype="datetime64[us]")

@@ -7,6 +7,7 @@ they do.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -31,7 +32,8 @@ _BINARY: dict[str, tuple[str, type]] = {
     "float8": (">f8", np.float64),
     "timestamptz": (">i8", np.datetime64),
 }
-_HEAD = np.dtype([(name, ">i4") for name in ("dimensions", "nulls", "oid", "length", "first")])
+# Dimensions, nulls, type of the elements, their number, the place of the first.
+_HEAD = struct.Struct(">5i")
 _ITEMS = {name: np.dtype([("bytes", ">i4"), ("value", binary)]) for name, binary in _BINARY.items()}
 _NEVER = 2**62
 _OIDS = {name: psycopg.postgres.types[name] for name in _BINARY}
@@ -47,10 +49,10 @@ class Array:
         items["bytes"] = items.dtype["value"].itemsize
         items["value"] = values
         found = _OIDS[type_name]
-        head = np.array((1 if len(values) else 0, 0, found.oid, len(values), 1), dtype=_HEAD)
+        head = _HEAD.pack(1 if len(values) else 0, 0, found.oid, len(values), 1)
         self.element, self.oid = _BINARY[type_name][1], found.array_oid
         # Without dimensions an array ends after its element type.
-        self.data = head.tobytes() + items.tobytes() if len(values) else head.tobytes()[:12]
+        self.data = head + items.tobytes() if len(values) else head[:12]
 
 
 def times(values: TimeArray) -> Array:
