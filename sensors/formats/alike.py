@@ -47,20 +47,23 @@ class _Grid:
     marks: NDArray[np.int64]
 
     @classmethod
-    def of(cls, lines: bytes, mark: int, each: int) -> _Grid | None:
-        """None when a line has not so many of the marks, or has control characters."""
+    def of(
+        cls, lines: bytes, mark: int, each: int, *, at_most: int, between: int = 1
+    ) -> _Grid | None:
+        """None when a line has not so many of the marks, or has control characters, or there are
+        more lines than at_most. between: characters from the end of a line to the next one."""
         ended = lines if lines.endswith(b"\n") else lines + b"\n"
         block = np.frombuffer(ended + _ROOM, np.uint8)
         characters = block[: len(ended)]
         is_break = characters == _BREAK
         is_mark = is_break | (characters == mark)
         n = int(np.count_nonzero(is_break))
-        if np.count_nonzero(is_mark) != n * (each + 1):
+        if n > at_most or np.count_nonzero(is_mark) != n * (each + 1):
             return None
         places = np.flatnonzero(is_mark)
         marks = np.ascontiguousarray(places.reshape(n, -1).T)
         ends = marks[-1]
-        starts = np.concatenate(([0], ends[:-1] + 1))
+        starts = np.concatenate(([0], ends[:-1] + between))
         if not (block[ends] == _BREAK).all():
             return None
         known = len(places) if mark < _FIRST_PRINTABLE else n
@@ -99,15 +102,17 @@ class _Field:
     is_text: bool
 
 
-def objects(lines: bytes) -> arrow.Columns | None:
+def objects(lines: bytes, *, at_most: int, between: int = 1) -> arrow.Columns | None:
     """The columns of JSON objects, one a line, that have the same fields in the same order.
 
-    lines: UTF-8, neither blank nor empty.
+    lines: UTF-8, neither blank nor empty, of which there may be at_most. between: characters from
+    the end of a line, where a line break is, to the next one.
     """
     fields = _fields(lines)
     if fields is None or b"\\" in lines:
         return None
-    grid = _Grid.of(lines, _QUOTE, sum(4 if one.is_text else 2 for one in fields))
+    each = sum(4 if one.is_text else 2 for one in fields)
+    grid = _Grid.of(lines, _QUOTE, each, at_most=at_most, between=between)
     if grid is None:
         return None
     found: dict[str, pa.Array] = {}
@@ -119,12 +124,16 @@ def objects(lines: bytes) -> arrow.Columns | None:
     return found
 
 
-def cells(rows: bytes, names: Sequence[str], delimiter: str) -> arrow.Columns | None:
+def cells(
+    rows: bytes, names: Sequence[str], delimiter: str, *, at_most: int
+) -> arrow.Columns | None:
     """The columns of a CSV's rows that a reading is made of.
 
-    rows: UTF-8, neither blank nor empty, without quotes.
+    rows: UTF-8, neither blank nor empty, without quotes, of which there may be at_most.
     """
-    grid = _Grid.of(rows, ord(delimiter), len(names) - 1) if len(names) <= _MAX_CELLS else None
+    if len(names) > _MAX_CELLS:
+        return None
+    grid = _Grid.of(rows, ord(delimiter), len(names) - 1, at_most=at_most)
     if grid is None:
         return None
     starts, ends = [grid.starts, *(grid.marks + 1)], [*grid.marks, grid.ends]

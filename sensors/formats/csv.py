@@ -109,24 +109,24 @@ def from_csv(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
     text.require_utf8(body)
     sheet = sheet_of(body)
     _require_fields(sheet)
-    text.refuse_lines(sheet.rows, max_readings)
-    text.refuse_crumbs(sheet.rows, max_readings, f'{sheet.delimiter}"'.encode())
-    require_quotes(sheet)
+    columns = _alike(sheet, max_readings)
+    if columns is None:
+        text.refuse_lines(sheet.rows, max_readings)
+        text.refuse_crumbs(sheet.rows, max_readings, f'{sheet.delimiter}"'.encode())
+        require_quotes(sheet)
+        columns = sheet.columns({name: of for name, of in TYPES.items() if name in sheet.names})
 
     def readings() -> list[Any]:
         return [reading_of(row) for row in sheet.cells()]
 
-    columns = _alike(sheet) or sheet.columns(
-        {name: of for name, of in TYPES.items() if name in sheet.names}
-    )
     batch = None if columns is None else arrow.batch_of(columns, arrow.later(readings))
     return batch or objects.batch_of(readings())
 
 
-def _alike(sheet: Sheet) -> arrow.Columns | None:
+def _alike(sheet: Sheet, max_readings: int) -> arrow.Columns | None:
     if b'"' in sheet.rows or not sheet.rows.strip(b"\r\n"):
         return None
-    return alike.cells(sheet.rows, sheet.names, sheet.delimiter)
+    return alike.cells(sheet.rows, sheet.names, sheet.delimiter, at_most=max_readings)
 
 
 def sheet_of(body: bytes) -> Sheet:

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sensors.formats import ndjson, objects, text
+import numpy as np
+
+from sensors.formats import alike, arrow, ndjson, objects, text
 from sensors.formats.batch import MAX_READINGS, Batch, FormatError, TooManyReadings
 from sensors.formats.documents import parse_json
 
@@ -22,6 +24,9 @@ _END_OF_ARRAY = re.compile(rb"(?<=\})%b\]%b\Z" % (_SPACE, _SPACE))
 _END_OF_OBJECT = re.compile(rb"(?<=\})%b\]%b\}%b\Z" % (_SPACE, _SPACE, _SPACE))
 _GAP = re.compile(rb"(?<=\})%b,%b(?=\{)" % (_SPACE, _SPACE))
 _TAIL_BYTES = 2**8
+# As most libraries write them.
+_USUAL_GAPS = (b",", b", ")
+_NEWLINE = ord("\n")
 
 
 def from_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
@@ -30,25 +35,43 @@ def from_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
     Raises FormatError when the document is not that; a bad row only rejects itself.
     """
     body = text.unmarked(body)
-    lines = _as_lines(body) if len(body) >= _LARGE_BYTES else None
-    batch = None if lines is None else ndjson.batch_of_lines(lines, max_readings)
+    batch = _line_by_line(body, max_readings) if len(body) >= _LARGE_BYTES else None
     return batch or _object_by_object(body, max_readings)
 
 
-def _as_lines(body: bytes) -> bytes | None:
-    """The objects of the array, one a line; None where it is not plain that these are all of them.
+def _line_by_line(body: bytes, max_readings: int) -> Batch | None:
+    """Flat objects, read as if each stood on a line; None where it is not plain that they are all.
 
     A gap inside a text becomes a line break in a text, which is no JSON.
     """
     rows = _objects_in(body)
     found = _GAP.search(rows) if rows else None
     if rows is None or found is None:
-        return rows
-    between = b"}" + found.group() + b"{"
+        return None
+    gap = found.group()
+    columns = _alike(rows, gap, max_readings) if gap in _USUAL_GAPS else None
+    if columns is not None:
+        return arrow.batch_of(columns, arrow.later(lambda: _rows_of(parse_json(body))))
+    between = b"}" + gap + b"{"
     lines = rows.replace(between, b"}\n{")
     # Line breaks anywhere else, where none is part of the gap, stand inside an object.
     has_others = b"\n" in rows and lines.count(b"\n") != rows.count(between)
-    return None if has_others else lines
+    return None if has_others else ndjson.batch_of_lines(lines, max_readings)
+
+
+def _alike(rows: bytes, gap: bytes, max_readings: int) -> arrow.Columns | None:
+    """A comma between two objects becomes the line break: sooner than a new text."""
+    if b"\n" in rows or not text.is_utf8(rows):
+        return None
+    characters = np.frombuffer(rows, np.uint8)
+    between = b"}" + gap + b"{"
+    n = max(len(rows) - len(between) + 1, 0)
+    is_gap = characters[:n] == between[0]
+    for at, character in enumerate(between[1:], 1):
+        is_gap &= characters[at : at + n] == character
+    lines = characters.copy()
+    lines[np.flatnonzero(is_gap) + 1] = _NEWLINE
+    return alike.objects(lines.tobytes(), at_most=max_readings, between=len(gap))
 
 
 def _objects_in(document: bytes) -> bytes | None:

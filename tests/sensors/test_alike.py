@@ -27,7 +27,7 @@ LATER = ROW.replace("21.5", "-3e2")
 @settings(max_examples=500)
 def test_lines_that_are_alike_are_what_they_are_one_by_one(body: bytes) -> None:
     lines = body.strip()
-    columns = alike.objects(lines) if lines and body.isascii() else None
+    columns = alike.objects(lines, at_most=1000) if lines and body.isascii() else None
     event(f"alike: {columns is not None}")
     if columns is not None:
         batch = arrow.batch_of(columns, None)
@@ -46,7 +46,7 @@ def test_rows_that_are_alike_are_what_arrow_reads(body: bytes) -> None:
     sheet = sheet_of(body)
     columns = None
     if sheet.rows.strip():
-        columns = alike.cells(sheet.rows, sheet.names, sheet.delimiter)
+        columns = alike.cells(sheet.rows, sheet.names, sheet.delimiter, at_most=1000)
     event(f"alike: {columns is not None}")
     if columns:
         expected = sheet.columns({name: TYPES[name] for name in columns})
@@ -59,14 +59,16 @@ def test_rows_that_are_alike_are_what_arrow_reads(body: bytes) -> None:
 def test_what_devices_send_is_alike() -> None:
     spaced = json.dumps({**json.loads(ROW), "quality": 0.5, "unit": "kPa"})
     for lines in (f"{ROW}\n{LATER}\n", f"{spaced}\n{spaced}", f"{ROW}\r\n{LATER}\r\n"):
-        assert alike.objects(lines.encode()) is not None
-    assert alike.cells(b"a,2026-01-02T03:04:05Z,1\nb,c,2", ("sensor", "time", "value"), ",")
+        assert alike.objects(lines.encode(), at_most=1000) is not None
+    rows = b"a,2026-01-02T03:04:05Z,1\nb,c,2"
+    assert alike.cells(rows, ("sensor", "time", "value"), ",", at_most=9)
+        b"a,2026-01-02T03:04:05Z,1\nb,c,2", ("sensor", "time", "value"), ",", at_most=9
+    )
 
 
 def as_lines_or_none(body: bytes) -> object:
     """What a JSON document holds, read as lines are; None where only its objects say."""
-    lines = json_form._as_lines(body)
-    batch = None if lines is None else ndjson.batch_of_lines(lines)
+    batch = json_form._line_by_line(body, 1000)
     return batch and content(batch)
 
 
@@ -95,7 +97,6 @@ def test_large_and_small_documents_get_the_same_answer(body: bytes) -> None:
 @pytest.mark.parametrize(
     "array",
     [
-        "[{0}]",
         "[{0},{1},{0}]",
         " [{0}, {1}, {0}] ",
         "[\n  {0},\n  {1},\n  {0}\n]\n",
