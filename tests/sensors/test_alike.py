@@ -62,8 +62,6 @@ def test_what_devices_send_is_alike() -> None:
         assert alike.objects(lines.encode(), at_most=1000) is not None
     rows = b"a,2026-01-02T03:04:05Z,1\nb,c,2"
     assert alike.cells(rows, ("sensor", "time", "value"), ",", at_most=9)
-        b"a,2026-01-02T03:04:05Z,1\nb,c,2", ("sensor", "time", "value"), ",", at_most=9
-    )
 
 
 def as_lines_or_none(body: bytes) -> object:
