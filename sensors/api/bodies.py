@@ -15,7 +15,8 @@ from rest_framework.exceptions import APIException, ParseError, UnsupportedMedia
 from sensors.counters import BYTES
 from smartmaint.api import TooLarge
 
-_CHUNK = 64 * 2**10
+# So much is asked for at once, and so much inflated.
+_CHUNK, _PIECE = 2**20, 2**16
 _GZIP = 16 + zlib.MAX_WBITS
 _CHARSETS = {"utf-8", "utf8", "us-ascii"}
 # An answer reaches only a client that is not cut off while it sends: so much more is read and
@@ -129,7 +130,7 @@ def _inflated(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 def _inflate(inflater: Any, data: bytes) -> bytes:
     try:
-        piece: bytes = inflater.decompress(data, _CHUNK)
+        piece: bytes = inflater.decompress(data, _PIECE)
     except zlib.error as error:
         raise ParseError(f"The body is not gzip: {error}", "gzip_invalid") from error
     return piece

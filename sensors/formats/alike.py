@@ -22,12 +22,13 @@ from sensors.formats import arrow
 from sensors.formats.batch import IntArray
 
 _QUOTE, _BREAK, _RETURN, _CLOSE, _FIRST_PRINTABLE = b'"\n\r} '
+_LINE_BREAK = b"\n"
 _TEXTS, _NUMBERS = ("sensor", "time", "kind", "unit"), ("value", "quality")
 # A field of an object, from the mark that leads to it to where its value begins; then its value.
 _FIELD = re.compile(rb'((?:\{|, ?)"(\w+)": ?(")?)(?(3)[^"\\]*"|[-0-9][^"\\,}]*)')
 _NUMBER = r"^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?$"
 # A lead has 9 to 13 bytes: two words that overlap. What follows the last line makes room for them.
-_WORD, _ROOM = 8, bytes(32)
+_WORD, _ROOM = 8, 32
 _MAX_LINE_BYTES, _MAX_CELLS = 2**16, 64
 
 
@@ -48,13 +49,11 @@ class _Grid:
 
     @classmethod
     def of(
-        cls, lines: bytes, mark: int, each: int, *, at_most: int, between: int = 1
+        cls, block: NDArray[np.uint8], mark: int, each: int, *, at_most: int, between: int = 1
     ) -> _Grid | None:
         """None when a line has not so many of the marks, or has control characters, or there are
         more lines than at_most. between: characters from the end of a line to the next one."""
-        ended = lines if lines.endswith(b"\n") else lines + b"\n"
-        block = np.frombuffer(ended + _ROOM, np.uint8)
-        characters = block[: len(ended)]
+        characters = block[:-_ROOM]
         is_break = characters == _BREAK
         is_mark = is_break | (characters == mark)
         n = int(np.count_nonzero(is_break))
@@ -102,17 +101,22 @@ class _Field:
     is_text: bool
 
 
-def objects(lines: bytes, *, at_most: int, between: int = 1) -> arrow.Columns | None:
-    """The columns of JSON objects, one a line, that have the same fields in the same order.
+def objects(lines: bytes, *, at_most: int, between: bytes = _LINE_BREAK) -> arrow.Columns | None:
+    """The columns of JSON objects that have the same fields in the same order.
 
-    lines: UTF-8, neither blank nor empty, of which there may be at_most. between: characters from
-    the end of a line, where a line break is, to the next one.
+    lines: UTF-8, of which there may be at_most. between: what stands between two of the objects;
+    something else than a line break is a comma, and spaces perhaps.
     """
-    fields = _fields(lines)
-    if fields is None or b"\\" in lines:
+    if b"\\" in lines or (between != _LINE_BREAK and _LINE_BREAK in lines):
+        return None
+    block = _block_of(lines)
+    if between != _LINE_BREAK:
+        _break_lines(block, between)
+    fields = _fields(block[:_MAX_LINE_BYTES].tobytes().partition(_LINE_BREAK)[0])
+    if fields is None:
         return None
     each = sum(4 if one.is_text else 2 for one in fields)
-    grid = _Grid.of(lines, _QUOTE, each, at_most=at_most, between=between)
+    grid = _Grid.of(block, _QUOTE, each, at_most=at_most, between=len(between))
     if grid is None:
         return None
     found: dict[str, pa.Array] = {}
@@ -133,7 +137,7 @@ def cells(
     """
     if len(names) > _MAX_CELLS:
         return None
-    grid = _Grid.of(rows, ord(delimiter), len(names) - 1, at_most=at_most)
+    grid = _Grid.of(_block_of(rows), ord(delimiter), len(names) - 1, at_most=at_most)
     if grid is None:
         return None
     starts, ends = [grid.starts, *(grid.marks + 1)], [*grid.marks, grid.ends]
@@ -147,9 +151,28 @@ def cells(
     return found
 
 
-def _fields(lines: bytes) -> list[_Field] | None:
+def _block_of(lines: bytes) -> NDArray[np.uint8]:
+    """The lines, each of them ended, and room after the last one."""
+    is_ended = lines.endswith(_LINE_BREAK)
+    block = np.zeros(len(lines) + (not is_ended) + _ROOM, np.uint8)
+    block[: len(lines)] = np.frombuffer(lines, np.uint8)
+    block[-_ROOM - 1] = _BREAK
+    return block
+
+
+def _break_lines(block: NDArray[np.uint8], between: bytes) -> None:
+    """Put a line break after each object that another one follows, so that each is a line."""
+    pattern = b"}" + between + b"{"
+    n = len(block) - len(pattern)
+    is_there = block[:n] == pattern[0]
+    for at, character in enumerate(pattern[1:], 1):
+        is_there &= block[at : at + n] == character
+    block[np.flatnonzero(is_there) + 1] = _BREAK
+
+
+def _fields(first_line: bytes) -> list[_Field] | None:
     """What the first line consists of."""
-    line = lines[:_MAX_LINE_BYTES].partition(b"\n")[0].rstrip(b"\r")
+    line = first_line.rstrip(b"\r")
     found, at = [], 0
     for match in _FIELD.finditer(line):
         lead, name, quote = match.groups()

@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import numpy as np
-
 from sensors.formats import alike, arrow, ndjson, objects, text
 from sensors.formats.batch import MAX_READINGS, Batch, FormatError, TooManyReadings
 from sensors.formats.documents import parse_json
@@ -26,7 +24,6 @@ _GAP = re.compile(rb"(?<=\})%b,%b(?=\{)" % (_SPACE, _SPACE))
 _TAIL_BYTES = 2**8
 # As most libraries write them.
 _USUAL_GAPS = (b",", b", ")
-_NEWLINE = ord("\n")
 
 
 def from_json(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
@@ -49,7 +46,9 @@ def _line_by_line(body: bytes, max_readings: int) -> Batch | None:
     if rows is None or found is None:
         return None
     gap = found.group()
-    columns = _alike(rows, gap, max_readings) if gap in _USUAL_GAPS else None
+    columns = None
+    if gap in _USUAL_GAPS and text.is_utf8(rows):
+        columns = alike.objects(rows, at_most=max_readings, between=gap)
     if columns is not None:
         return arrow.batch_of(columns, arrow.later(lambda: _rows_of(parse_json(body))))
     between = b"}" + gap + b"{"
@@ -57,21 +56,6 @@ def _line_by_line(body: bytes, max_readings: int) -> Batch | None:
     # Line breaks anywhere else, where none is part of the gap, stand inside an object.
     has_others = b"\n" in rows and lines.count(b"\n") != rows.count(between)
     return None if has_others else ndjson.batch_of_lines(lines, max_readings)
-
-
-def _alike(rows: bytes, gap: bytes, max_readings: int) -> arrow.Columns | None:
-    """A comma between two objects becomes the line break: sooner than a new text."""
-    if b"\n" in rows or not text.is_utf8(rows):
-        return None
-    characters = np.frombuffer(rows, np.uint8)
-    between = b"}" + gap + b"{"
-    n = max(len(rows) - len(between) + 1, 0)
-    is_gap = characters[:n] == between[0]
-    for at, character in enumerate(between[1:], 1):
-        is_gap &= characters[at : at + n] == character
-    lines = characters.copy()
-    lines[np.flatnonzero(is_gap) + 1] = _NEWLINE
-    return alike.objects(lines.tobytes(), at_most=max_readings, between=len(gap))
 
 
 def _objects_in(document: bytes) -> bytes | None:

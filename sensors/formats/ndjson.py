@@ -41,19 +41,19 @@ def from_ndjson(body: bytes, *, max_readings: int = MAX_READINGS, first_line: in
 
 def batch_of_lines(lines: bytes, max_readings: int = MAX_READINGS) -> Batch | None:
     """Flat objects, one a line, each a well-formed reading; None when they are anything else."""
-    stripped = lines.strip(b" \t\r\n")
-    if not stripped or not text.is_utf8(stripped):
+    if not text.is_utf8(lines):
         return None
-    columns = alike.objects(stripped, at_most=max_readings) or _flat(stripped, max_readings)
+    columns = alike.objects(lines, at_most=max_readings) or _flat(lines, max_readings)
     if columns is None:
         return None
-    return arrow.batch_of(columns, arrow.later(lambda: list(rows_of(stripped))))
+    return arrow.batch_of(columns, arrow.later(lambda: list(rows_of(lines))))
 
 
 def _flat(lines: bytes, max_readings: int) -> arrow.Columns | None:
-    if not text.is_plain_json(lines) or text.breaks(lines) >= max_readings:  # blank ones, too
+    lines = lines.strip(b" \t\r\n")
+    if not lines or not text.is_plain_json(lines):
         return None
-    return flat_objects(lines)
+    return flat_objects(lines) if text.breaks(lines) < max_readings else None  # blank ones, too
 
 
 def flat_objects(lines: bytes) -> arrow.Columns | None:
