@@ -36,6 +36,7 @@ _ASKED: dict[str, tuple[str, Any]] = {
     "interval_s": ("p.interval_s", None),
     "kept_from": ("p.kept_from", None),
 }
+_NOTHING = (None,) * len(_ASKED)
 # One row of columns: a row for each sensor would cost more to fetch than to find.
 _KNOWN = f"""
 SELECT {", ".join(f"array_agg({column})" for column, _ in _ASKED.values())}
@@ -53,9 +54,9 @@ class _Known:
 
     @classmethod
     def of(cls, site: Site, names: Sequence[str]) -> _Known:
-        row = statements.run(_KNOWN, (site.pk, list(names))).fetchone()
-        assert row is not None  # noqa: S101  an aggregate always gives one
-        columns = {name: found or [] for name, found in zip(_ASKED, row, strict=True)}
+        row = statements.run(_KNOWN, (site.pk, list(names))).fetchone() if names else None
+        # An aggregate of nothing is null.
+        columns = {name: found or [] for name, found in zip(_ASKED, row or _NOTHING, strict=True)}
         return cls({name: at for at, name in enumerate(columns["external_id"])}, columns)
 
     def of_each(self, names: Sequence[str]) -> dict[str, list[Any]]:
