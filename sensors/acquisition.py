@@ -19,7 +19,12 @@ from sensors.signals import readings_ingested
 
 # One statement for all that readings leave behind: each round trip counts for small batches.
 _REMEMBER = f"merged AS ({profiles.MERGE}), {notes.WRITE}"
-_STORE_AND_REMEMBER = f"WITH stored AS ({store.INSERT}), {_REMEMBER}"
+# The parts of a statement have no order of their own. Profiles wait for readings, as they do where
+# both are statements: otherwise two writers could each hold what the other one wants.
+_MERGE_LAST = profiles.MERGE.replace("ORDER BY", "WHERE (SELECT count(*) FROM stored) > 0 ORDER BY")
+_STORE_AND_REMEMBER = (
+    f"WITH stored AS ({store.INSERT} RETURNING 1), merged AS ({_MERGE_LAST}), {notes.WRITE}"
+)
 
 
 @dataclass(frozen=True, slots=True)
