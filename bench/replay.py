@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,12 @@ CHANGE = {"FALSE_ALARMS_BY_KIND": {"vibration": 3.0}}
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One replay: memory in MiB at its peak, the rest as the command says it."""
+    """One replay: memory in MiB at its peak; cpu: seconds of the process, PostgreSQL's not among
+    them; the rest as the command says it."""
 
     days: int
     seconds: float
+    cpu: float
     memory: float
     readings: int
     counts: dict[str, Any]
@@ -57,8 +59,7 @@ def main() -> None:
         settle()
         taken = [_taken(int(days), until) for days in options.days.split(",")]
     if options.out:
-        told = {one.days: [one.seconds, one.memory, one.readings, one.counts] for one in taken}
-        options.out.write_text(json.dumps(told, indent=1))
+        options.out.write_text(json.dumps([asdict(one) for one in taken], indent=1))
 
 
 def _fleet() -> list[Track]:
@@ -103,9 +104,10 @@ def _taken(days: int, until: Any) -> Taken:
         seconds = time.perf_counter() - began
         assert child.returncode == 0, child.returncode
         found = json.loads(out.read_text())
-    taken = Taken(days, seconds, used.ru_maxrss / 1024, found["readings"], found["counts"])
+    cpu, memory = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    taken = Taken(days, seconds, cpu, memory, found["readings"], found["counts"])
     print(
-        f"{days} days: {taken.seconds:.0f} s, {taken.memory:.0f} MiB at its peak, "
+        f"{days} days: {taken.seconds:.0f} s ({taken.cpu:.0f} s of its own), {taken.memory:.0f} MiB at its peak, "
         f"{taken.readings:,} readings; {json.dumps(taken.counts)}",
         flush=True,
     )
