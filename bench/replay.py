@@ -107,8 +107,9 @@ def _taken(days: int, until: Any) -> Taken:
     cpu, memory = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
     taken = Taken(days, seconds, cpu, memory, found["readings"], found["counts"])
     print(
-        f"{days} days: {taken.seconds:.0f} s ({taken.cpu:.0f} s of its own), {taken.memory:.0f} MiB at its peak, "
-        f"{taken.readings:,} readings; {json.dumps(taken.counts)}",
+        f"{days} days: {taken.seconds:.0f} s ({taken.cpu:.0f} s of its own), "
+        f"{taken.memory:.0f} MiB at its peak, {taken.readings:,} readings; "
+        f"{json.dumps(taken.counts)}",
         flush=True,
     )
     return taken

@@ -1,5 +1,7 @@
 """What was learned and may be used: which registered versions detection is allowed to load."""
 
+from typing import Self
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -18,6 +20,16 @@ class DriftQuerySet(TenantQuerySet["Drift"]):
 
 class FleetPriorQuerySet(TenantQuerySet["FleetPrior"]):
     site_path = "site"
+
+
+class ShadowScoresQuerySet(TenantQuerySet["ShadowScores"]):
+    site_path = "sensor__site"
+
+    def newest_of_each(self) -> Self:
+        """One row for each challenger and sensor."""
+        group = ("name", "version", "sensor_id")
+        newest = self.model._default_manager.order_by(*group, "-id").distinct(*group)
+        return self.filter(pk__in=newest.values("pk"))
 
 
 class ModelApproval(models.Model):
@@ -140,6 +152,8 @@ class ShadowScores(models.Model):
     champion_scores = ArrayField(models.FloatField())
     challenger_scores = ArrayField(models.FloatField())
     scored_at = models.DateTimeField()
+
+    objects = ShadowScoresQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "shadow scores"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from mlops import serving
 from mlops.models import Fallback, ServedModel
 from sensors.presentation import age
 
@@ -26,6 +27,20 @@ def fallbacks(name: str) -> str:
     """Which rungs judged in its stead; empty where none did."""
     rows = Fallback.objects.filter(name=name)
     return ", ".join(f"{row.rung} {row.sensors} times" for row in rows)
+
+
+def chosen(sensor_id: int, kind: str) -> str:
+    """Which champion is to judge a sensor, and why that one; empty where none was promoted."""
+    promotion = serving.promoted(sensor_id, kind)
+    if promotion is None:
+        return ""
+    is_own = promotion.name == serving.model_for_sensor(sensor_id)
+    whose = (
+        "the sensor's own, which goes before its kind's"
+        if is_own
+        else f"that of {kind}, for the sensor has none of its own"
+    )
+    return f"{promotion.name} v{promotion.version}, {whose}"
 
 
 def serving_lines(name: str, *, now: datetime) -> list[str]:

@@ -41,6 +41,7 @@ __all__ = [
     "load_detector",
     "model_for_kind",
     "model_for_sensor",
+    "promoted",
     "sensor_of",
 ]
 
@@ -110,8 +111,15 @@ def sensor_of(name: str) -> int | None:
 
 def has_champion(sensor_id: int, kind: str) -> bool:
     """Whether a champion was ever promoted for the sensor or its kind; nothing is loaded."""
+    return promoted(sensor_id, kind) is not None
+
+
+def promoted(sensor_id: int, kind: str) -> Promotion | None:
+    """The newest promotion of the model that is to judge the sensor; nothing is loaded."""
     names = (model_for_sensor(sensor_id), model_for_kind(kind))
-    return Promotion.objects.filter(name__in=names).exists()
+    newest = Promotion.objects.filter(name__in=names).order_by("name", "-promoted_at", "-id")
+    found = {row.name: row for row in newest.distinct("name")}
+    return next((found[name] for name in names if name in found), None)
 
 
 def champions_for(sensors: Iterable[tuple[int, str]]) -> dict[int, Served]:

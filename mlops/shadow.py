@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from django.conf import settings
+from django.db import connection
 
 from mlops import metrics
 from mlops.comparison import EPISODE_GAP
@@ -18,6 +20,18 @@ from sensors.series import FloatArray, TimeArray, to_datetime
 
 # Of a sensor and pass, the newest: a backlog says no more than its end, and fills the table.
 MAX_ROWS = 2000
+# Of each challenger and sensor: readings, and how many of them reach the level, by whom.
+_COUNTED = """
+SELECT s.name, s.version, s.sensor_id, count(*),
+    count(*) FILTER (WHERE each.champion >= %(level)s),
+    count(*) FILTER (WHERE each.challenger >= %(level)s),
+    count(*) FILTER (WHERE each.champion >= %(level)s AND each.challenger >= %(level)s)
+FROM unnest(%(names)s::text[], %(versions)s::int[], %(sensors)s::bigint[])
+    AS asked (name, version, sensor_id)
+JOIN mlops_shadowscores s USING (name, version, sensor_id),
+    unnest(s.champion_scores, s.challenger_scores) AS each (champion, challenger)
+GROUP BY 1, 2, 3
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,25 @@ class Agreement:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """readings that both scored, and how many of them each, and both, took for anomalous."""
+
+    readings: int = 0
+    champion: int = 0
+    challenger: int = 0
+    both: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What both said of one sensor, in event order: times (n,), scores (n,) in [0, 1)."""
+
+    times: TimeArray
+    champion: FloatArray
+    challenger: FloatArray
+
+
 def keep(seen: Iterable[Seen], *, now: datetime) -> int:
     """Let the challengers score what their champions scored; how many rows of scores were kept."""
     groups: dict[tuple[str, int], list[Seen]] = {}
@@ -77,7 +110,42 @@ def agreement(name: str, version: int) -> Agreement:
     by_sensor: dict[int, list[ShadowScores]] = {}
     for row in rows:
         by_sensor.setdefault(row.sensor_id, []).append(row)
-    return sum((_agreement(each) for each in by_sensor.values()), Agreement())
+    return sum((compared(side_by_side(each)) for each in by_sensor.values()), Agreement())
+
+
+def counted(rows: Iterable[ShadowScores]) -> dict[tuple[str, int, int], Counted]:
+    """By (name, version, sensor) of these rows; what was scored twice counts twice."""
+    groups = sorted({(row.name, row.version, row.sensor_id) for row in rows})
+    columns = ("names", "versions", "sensors")
+    asked: dict[str, Any] = {name: [row[i] for row in groups] for i, name in enumerate(columns)}
+    asked["level"] = ALARM_LEVEL
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTED, asked)
+        found = cursor.fetchall()
+    return {(name, version, sensor): Counted(*n) for name, version, sensor, *n in found}
+
+
+def side_by_side(rows: Iterable[ShadowScores]) -> Pair:
+    """Of one sensor's rows, oldest first; of what was scored twice the newest counts."""
+    newest: dict[int, tuple[float, float]] = {}
+    for row in rows:
+        pairs = zip(row.champion_scores, row.challenger_scores, strict=True)
+        newest |= dict(zip(row.times, pairs, strict=True))
+    times = sorted(newest)
+    scores = np.array([newest[time] for time in times]).reshape(-1, 2)
+    return Pair(np.array(times, dtype="datetime64[us]"), scores[:, 0], scores[:, 1])
+
+
+def compared(pair: Pair) -> Agreement:
+    """Of one sensor: what each would have raised."""
+    ours, theirs = (stretches(scores) for scores in (pair.champion, pair.challenger))
+    both = sum(any(a <= d and c <= b for c, d in ours) for a, b in theirs)
+    return Agreement(len(pair.times), 1, len(ours), len(theirs), both)
+
+
+def stretches(scores: FloatArray) -> list[tuple[int, int]]:
+    """First and last row of what would be an episode."""
+    return metrics.episodes(scores >= ALARM_LEVEL, EPISODE_GAP)
 
 
 def told(name: str, version: int) -> str:
@@ -125,15 +193,3 @@ def _row(
         challenger_scores=challenger.tolist(),
         scored_at=now,
     )
-
-
-def _agreement(rows: Sequence[ShadowScores]) -> Agreement:
-    """Of one sensor; of what was scored twice the newest counts."""
-    newest: dict[int, tuple[float, float]] = {}
-    for row in rows:
-        pairs = zip(row.champion_scores, row.challenger_scores, strict=True)
-        newest |= dict(zip(row.times, pairs, strict=True))
-    scores = np.array([newest[time] for time in sorted(newest)])
-    ours, theirs = (metrics.episodes(side >= ALARM_LEVEL, EPISODE_GAP) for side in scores.T)
-    both = sum(any(a <= d and c <= b for c, d in ours) for a, b in theirs)
-    return Agreement(len(newest), 1, len(ours), len(theirs), both)

@@ -17,8 +17,9 @@ from anomalies import achieved, detection_policy, presentation
 from anomalies.admin.outlook import outlook
 from anomalies.models import Anomaly
 from anomalies.rungs import standing_of
+from mlops import served, shadow
 from mlops.detectors.newcomer import ROWS
-from mlops.models import FleetPrior
+from mlops.models import FleetPrior, ShadowScores
 from sensors.admin import SensorAdmin, cells
 from sensors.charts import Stretch
 from sensors.models import Sensor
@@ -27,6 +28,7 @@ from sensors.series import to_datetime64
 
 SHOWN_ANOMALIES = 10
 MARKED_ANOMALIES = 200
+SHADOWED = ("name", "version", "champion_version", "sensor_id")
 
 admin.site.unregister(Sensor)
 
@@ -107,17 +109,40 @@ def _list_of(sensor: Sensor) -> str:
     return f"{reverse('admin:anomalies_anomaly_changelist')}?sensor__id__exact={sensor.pk}"
 
 
-def scoring(sensor: Sensor) -> list[tuple[str, str]]:
-    """How it is scored, as (name, text)."""
+def scoring(sensor: Sensor) -> list[tuple[str, SafeString | str]]:
+    """How it is scored and why so, as (name, text)."""
     lease = getattr(sensor, "detection", None)
-    if lease is None or not lease.rung:
-        return [("rung", "not scored yet"), *_next_rung(sensor), _false_alarms(sensor)]
-    lines = [("rung", f"{lease.rung}: {presentation.RUNGS.get(lease.rung, '')}")]
-    if lease.rung_reason:
+    rung = "not scored yet"
+    if lease and lease.rung:
+        rung = f"{lease.rung}: {presentation.RUNGS.get(lease.rung, '')}"
+    lines: list[tuple[str, SafeString | str]] = [("rung", rung), *_champion(sensor)]
+    if lease and lease.rung_reason:
         lines.append(("why not higher", lease.rung_reason))
-    if lease.attempts:
+    if lease and lease.attempts:
         lines.append(("attempts since it was last scored", str(lease.attempts)))
-    return [*lines, *_next_rung(sensor), _false_alarms(sensor)]
+    return [*lines, *_challengers(sensor), *_next_rung(sensor), _false_alarms(sensor)]
+
+
+def _champion(sensor: Sensor) -> list[tuple[str, str]]:
+    text = served.chosen(sensor.pk, sensor.kind)
+    return [("champion", text)] if text else []
+
+
+def _challengers(sensor: Sensor) -> list[tuple[str, SafeString]]:
+    """Those whose scores beside the champion's are kept, each with a link to them."""
+    rows = list(ShadowScores.objects.filter(sensor=sensor).newest_of_each().only("pk", *SHADOWED))
+    counts = shadow.counted(rows)
+    return [
+        (
+            "challenger",
+            format_html(
+                '<a href="{}">{} v{}</a>, {} readings beside v{}',
+                reverse("admin:mlops_shadowscores_change", args=[row.pk]), row.name, row.version,
+                f"{counts[row.name, row.version, sensor.pk].readings:,}", row.champion_version,
+            ),
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def _false_alarms(sensor: Sensor) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Which model versions may be loaded, and which one is champion; a click rolls back."""
+"""Which model versions may be loaded, which one is champion and serves; a click rolls back."""
 
 from __future__ import annotations
 
@@ -16,34 +16,10 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from mlops import served
-from mlops.models import Drift, FleetPrior, ModelApproval, Promotion, Retraining, ServedModel
+from mlops.admin.reading import ReadOnlyAdmin
+from mlops.models import ModelApproval, Promotion, ServedModel
 from sensors.admin import cells
 from sensors.admin.empty import Empty
-from sensors.admin.tenancy import SiteScopedAdmin
-from sensors.models import Sensor
-from sensors.presentation import quantity
-
-# Models of one sensor bear its id, so they are seen by those who see the sensor.
-SENSOR_PREFIX = "anomaly-sensor-"
-
-
-class ReadOnlyAdmin(admin.ModelAdmin):
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request)
-        if getattr(request.user, "is_superuser", False):
-            return rows
-        ids = Sensor.objects.for_user(request.user).values_list("pk", flat=True)
-        own = [f"{SENSOR_PREFIX}{pk}" for pk in ids]
-        return rows.exclude(name__startswith=SENSOR_PREFIX) | rows.filter(name__in=own)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 def champion_version(outer: str) -> Subquery:
@@ -188,95 +164,3 @@ class ServedModelAdmin(ReadOnlyAdmin):
     @admin.display(description="lower rungs in its stead")
     def instead(self, row: ServedModel) -> str:
         return served.fallbacks(row.name) or cells.DASH
-
-
-@admin.register(Drift)
-class DriftAdmin(SiteScopedAdmin):
-    empty = Empty(
-        headline="No sensor has drifted.",
-        text="Every night the last 72 hours of each sensor are compared with its 12 weeks "
-        "before; it needs some weeks of readings.",
-    )
-    list_display = ("found_at", "sensor", "shifted", "psi", "p", "as_of")
-    list_filter = ("sensor__kind",)
-    list_select_related = ("sensor",)
-    search_fields = ("sensor__external_id",)
-    date_hierarchy = "found_at"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @admin.display(description="shift", ordering="shift")
-    def shifted(self, drift: Drift) -> str:
-        return quantity(drift.shift, drift.sensor.unit)
-
-
-@admin.register(FleetPrior)
-class FleetPriorAdmin(SiteScopedAdmin):
-    """Never changed: anomalies name the one that judged them."""
-
-    empty = Empty(
-        headline="No fleet yet.",
-        text="Every night what the sensors of a kind at a site have in common is learnt, once "
-        "three of them have 1,000 readings each. It helps to judge sensors that are new there.",
-        command="manage.py fleets",
-    )
-    list_display = ("made_at", "site", "kind", "unit", "made_of", "level", "noise", "serves_from")
-    list_filter = ("site", "kind")
-    list_select_related = ("site",)
-    date_hierarchy = "made_at"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @admin.display(description="made of")
-    def made_of(self, prior: FleetPrior) -> str:
-        return f"{len(prior.sensors)} sensors, {sum(one[1] for one in prior.sensors)} readings"
-
-    @admin.display(description="levels")
-    def level(self, prior: FleetPrior) -> str:
-        typical = prior.prior["typical"]
-        return f"{typical['centre']:.4g} ± {quantity(typical['apart'], prior.unit)}"
-
-    @admin.display(description="noise of a reading")
-    def noise(self, prior: FleetPrior) -> str:
-        return quantity(prior.prior["typical"]["noise"], prior.unit)
-
-
-STATE_BADGES = {
-    Retraining.State.RUNNING: "badge-note",
-    Retraining.State.CHALLENGER: "badge-dim",
-    Retraining.State.CHAMPION: "badge-good",
-    Retraining.State.FAILED: "badge-bad",
-}
-
-
-@admin.register(Retraining)
-class RetrainingAdmin(ReadOnlyAdmin):
-    empty = Empty(
-        headline="Nothing was retrained.",
-        text="A kind is trained again in the night after enough of its sensors drifted, or "
-        "when its model has grown old.",
-        command="manage.py retrain --dry-run",
-    )
-    list_display = ("began_at", "name", "version", "came_to", "reason", "outcome", "ended_at")
-    list_filter = ("state", "kind")
-    search_fields = ("name", "reason", "outcome")
-    date_hierarchy = "began_at"
-
-    @admin.display(description="came to", ordering="state")
-    def came_to(self, row: Retraining) -> SafeString:
-        state = Retraining.State(row.state)
-        return cells.badge(str(state.label).lower(), STATE_BADGES[state])
