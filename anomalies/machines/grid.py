@@ -10,6 +10,8 @@ same grid in whatever order they came.
 - A row of the grid is as long as the slowest of its sensors needs from reading to reading. A sensor
   more than SLOWER times as slow as the median one is left out, else one sample a day would set the
   pace. The value of a row is the mean of the readings in it; without any it is missing, never 0.
+- Rows begin as far as can be from when the sensors speak: of readings that come every ten minutes
+  and waver by a second, two would else lie in one row and none in the next.
 - A time in which no sensor spoke is no row.
 """
 
@@ -30,7 +32,7 @@ from sensors.series import FloatArray, TimeArray
 KNOWN_ROWS = 65
 FEWEST_SENSORS, MOST_SENSORS = 2, 32
 SLOWER = 10.0
-# Divisors of a day, so that rows begin at round times. A rhythm wavers by a few per cent.
+# Divisors of a day, so that each has the same rows. A rhythm wavers by a few per cent.
 STEPS_S = (
     *(1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800),
     *(3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400),
@@ -40,7 +42,7 @@ WAVERS = 0.95
 # for.
 PATIENCE_ROWS = 5
 # Raise it when the same readings give another grid or score than before.
-REVISION = 1
+REVISION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Era:
-    """From `begin` on these sensors, in ascending order, are compared every `step_s` seconds."""
+    """From `begin` on, where a row begins, these sensors, in ascending order, are compared every
+    `step_s` seconds."""
 
     begin: np.datetime64
     step_s: int
@@ -86,7 +89,7 @@ class Era:
 
     def row_of(self, time: np.datetime64) -> np.datetime64:
         """Start of the row that a time lies in."""
-        return floor(time, self.step_s)
+        return floor(time, self.step, self.begin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ def eras(members: Collection[Member]) -> tuple[Era, ...]:
     >>> noon = np.datetime64("2026-01-02T12:03", "us")
     >>> pair = [Member(7, noon, 61.0), Member(9, noon + np.timedelta64(1, "h"), 590.0)]
     >>> eras(pair)
-    (Era(begin=np.datetime64('2026-01-02T13:10:00.000000'), step_s=600, sensors=(7, 9)),)
+    (Era(begin=np.datetime64('2026-01-02T13:08:00.000000'), step_s=600, sensors=(7, 9)),)
     """
     found: list[Era] = []
     for since in sorted({member.since for member in members}):
@@ -121,27 +124,28 @@ def eras(members: Collection[Member]) -> tuple[Era, ...]:
         if len(sensors) < FEWEST_SENSORS:
             continue
         if not found or (found[-1].step_s, found[-1].sensors) != (step_s, sensors):
-            begin = floor(since, step_s) + np.timedelta64(step_s, "s")
-            found.append(Era(begin, step_s, sensors))
+            compared = [member for member in known if member.sensor in sensors]
+            found.append(Era(_begin(since, step_s, compared), step_s, sensors))
     return tuple(found)
 
 
-def floor(time: np.datetime64, step_s: int) -> np.datetime64:
-    """
-    >>> floor(np.datetime64("2026-01-02T13:17", "us"), 600)
+def floor(time: np.datetime64, step: np.timedelta64, origin: np.datetime64) -> np.datetime64:
+    """Start of the row that a time lies in, where one begins at `origin`.
+
+    >>> noon = np.datetime64("2026-01-02T12:00", "us")
+    >>> floor(noon + np.timedelta64(77, "m"), np.timedelta64(600, "s"), noon)
     np.datetime64('2026-01-02T13:10:00.000000')
     """
-    micros = int(time.astype("datetime64[us]").astype(np.int64))
-    return np.datetime64(micros - micros % (step_s * 1_000_000), "us")
+    return time - (time - origin) % step
 
 
-def closed(newest: Collection[np.datetime64], step_s: int) -> np.datetime64:
+def closed(newest: Collection[np.datetime64], era: Era) -> np.datetime64:
     """Rows that end by then are judged: each sensor that still speaks has spoken after them.
 
     newest: event time of the last reading of each sensor, at least one.
     """
-    patience = np.timedelta64(PATIENCE_ROWS * step_s, "s")
-    return floor(min(time for time in newest if time >= max(newest) - patience), step_s)
+    patience = PATIENCE_ROWS * era.step
+    return era.row_of(min(time for time in newest if time >= max(newest) - patience))
 
 
 def table(era: Era, sensors: NDArray[np.int64], times: TimeArray, means: FloatArray) -> Rows:
@@ -150,6 +154,22 @@ def table(era: Era, sensors: NDArray[np.int64], times: TimeArray, means: FloatAr
     values = np.full((len(starts), len(era.sensors)), np.nan)
     values[row, np.searchsorted(era.sensors, sensors)] = means
     return Rows(starts, values)
+
+
+def _begin(since: np.datetime64, step_s: int, members: Sequence[Member]) -> np.datetime64:
+    """The first start of a row after `since`: in the middle of the widest time in which none of the
+    members speaks, of those that speak once a row; to a hundredth of a row."""
+    step = step_s * 1_000_000
+    once = [member.since for member in members if 2 * member.interval_s >= step_s]
+    phases = np.sort(np.array(once, "datetime64[us]").astype(np.int64) % step)
+    edge = 0
+    if len(phases):
+        pauses = np.diff(phases, append=phases[0] + step)
+        widest = int(np.argmax(pauses))
+        edge = int(phases[widest] + pauses[widest] // 2)
+        edge -= edge % (step // 100)
+    length = np.timedelta64(step, "us")
+    return floor(since, length, np.datetime64(edge, "us")) + length
 
 
 def _step_and_sensors(known: Sequence[Member]) -> tuple[int, tuple[int, ...]]:

@@ -171,7 +171,7 @@ def _bounded(
     era = _era_at(eras, dirty)
     dirty = era.row_of(dirty)
     since = _widened(asset, dirty, (merge_gap_rows(era, policy) + 1) * era.step)
-    end = closed(readings.newest(eras[-1]), eras[-1].step_s)
+    end = closed(readings.newest(eras[-1]), eras[-1])
     until = min(end, max(dirty, era.begin) + MAX_ROWS * era.step)
     standing = _standing(asset, since, until if until < end else None)
     return _Work(asset, eras, dirty, since, until, bool(until < end), standing)

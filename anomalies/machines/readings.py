@@ -25,7 +25,7 @@ CROSS JOIN LATERAL (SELECT time FROM sensors_reading WHERE sensor_id = sensor.id
 """
 # Means in the order of time: in any other they could differ in their last bits.
 _MEANS = """
-SELECT sensor_id, date_bin(make_interval(secs => %s), time, 'epoch'::timestamptz),
+SELECT sensor_id, date_bin(make_interval(secs => %s), time, %s),
     avg(value ORDER BY time)
 FROM sensors_reading WHERE sensor_id = ANY(%s::bigint[]) AND time >= %s AND time < %s
 GROUP BY 1, 2 ORDER BY 2, 1
@@ -72,8 +72,8 @@ def newest(era: Era) -> list[np.datetime64]:
 
 def rows_between(era: Era, since: np.datetime64, until: np.datetime64) -> Rows:
     """The rows with since <= start < until in which the machine ran; both on the grid."""
-    span = (to_datetime(since), to_datetime(until))
-    found = copied(_MEANS, (era.step_s, list(era.sensors), *span), _COLUMNS)
+    asked = (to_datetime(era.begin), list(era.sensors), to_datetime(since), to_datetime(until))
+    found = copied(_MEANS, (era.step_s, *asked), _COLUMNS)
     rows = table(era, found["sensor_id"], as_times(found["bucket"]), found["mean"])
     faulty = exclusions.rows_left_out(era.sensors, rows.times, era.step)
     return _running(era, replace(rows, faulty=faulty))
