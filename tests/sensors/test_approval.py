@@ -17,7 +17,7 @@ from sensors.acquisition import ingest
 from sensors.formats import from_json
 from sensors.models import IngestKey, QuarantinedReading, Reading, Sensor, SensorProfile
 from tests.factories import NOW, make_key, make_person, make_sensor, make_site, rows_of
-from tests.sensors.test_admin import make_staff
+from tests.sensors.admin.staff import make_staff
 
 pytestmark = pytest.mark.django_db
 

@@ -17,8 +17,8 @@ from sensors import rollups
 from sensors.models import HourRollup, Reading, ReadingConflict, Sensor
 from sensors.quality import REASONS, Flag
 from tests.factories import NOW, make_key, make_person, make_sensor, make_site
+from tests.sensors.admin.staff import make_quarantined, make_staff
 from tests.sensors.rolled import send
-from tests.sensors.test_admin import make_quarantined, make_staff
 
 pytestmark = pytest.mark.django_db
 
