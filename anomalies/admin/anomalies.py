@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from anomalies import presentation
-from anomalies.admin import detail, filters, outlook, reviews
+from anomalies.admin import detail, filters, outlook, picture, reviews
 from anomalies.models import Anomaly, Verdict
 from sensors.admin import cells
 from sensors.admin.empty import Empty
@@ -111,7 +111,7 @@ class AnomalyAdmin(SiteScopedAdmin):
                 presentation.standing(anomaly),
             ],
             "began": f"{presentation.began(anomaly)} · {presentation.lasted(anomaly, now)}",
-            "chart": detail.chart(anomaly),
+            "chart": picture.chart(anomaly),
             "parts": detail.parts(anomaly),
             "silence": detail.silent(anomaly) or outlook.ahead(anomaly),
             "outage": detail.outage(anomaly),
