@@ -16,13 +16,13 @@ from sensors.series import FloatArray
 HALF_LIFE_DAYS = 120.0
 
 
-def faded(age_days: FloatArray) -> FloatArray:
+def faded(age_days: FloatArray, half_life_days: float = HALF_LIFE_DAYS) -> FloatArray:
     """What a verdict of that age still counts: 0..1, of the same shape.
 
     >>> faded(np.array([0.0, 120.0, 240.0]))
     array([1.  , 0.5 , 0.25])
     """
-    return np.asarray(np.power(0.5, np.maximum(age_days, 0.0) / HALF_LIFE_DAYS))
+    return np.asarray(np.power(0.5, np.maximum(age_days, 0.0) / half_life_days))
 
 
 @dataclass(frozen=True, slots=True)

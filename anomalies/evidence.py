@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import isfinite
 
+from anomalies.excursion import Excursion
+
 
 class JudgementError(ValueError):
     """What was given cannot be judged: the message says why, for the people who read it."""
@@ -53,8 +55,8 @@ class Evidence:
     score and quality lie in 0..1; value and the expected band are in the sensor's unit;
     quality is that of the reading at the peak; hour: of the day, of its start, in the site's time
     zone, 0..24; shares: feature to its share of the score; asset_state: of the machine at the peak,
-    empty where the sensor is of none. Raises EvidenceError when score or value is no
-    finite number.
+    empty where the sensor is of none; excursion: None where none is known. Raises EvidenceError
+    when score or value is no finite number.
     """
 
     kind: str
@@ -72,6 +74,7 @@ class Evidence:
     hour: float | None = None
     asset_state: str = ""
     shares: tuple[tuple[str, float], ...] = ()
+    excursion: Excursion | None = None
 
     def __post_init__(self) -> None:
         for name, number in (("score", self.score), ("value", self.value)):

@@ -66,13 +66,14 @@ def judge(
     detected = _detector(evidence, policy)
     facts = facts_of(evidence, history, confidence=detected.value)
     applied = [rule for rule in rules if rule.holds(facts)]
-    terms = _summing_to_a_confidence((
+    by_itself = (
         detected,
         *(rule.term for rule in applied),
         *past.terms(history, evidence, policy),
         *posterior.term(policy),
-        *likes.terms(precedents, evidence, policy),
-    ))  # fmt: skip
+    )
+    told = likes.terms(precedents, evidence, policy, without=_sum(by_itself))
+    terms = _summing_to_a_confidence((*by_itself, *told))
     confidence = _sum(terms)
     forced = next((rule.forced_decision for rule in applied if rule.forced_decision), None)
     if forced is not None:

@@ -51,9 +51,8 @@ class ValidationPolicy:
     profile_weight: float = 0.4
     # Verdicts on other sensors of the kind count as so many of the sensor's own at most.
     profile_kind_most: float = 1.0
-    # The same two numbers for verdicts on anomalies that looked alike, which limits never need.
-    precedent_prior: float = 0.5
-    precedent_weight: float = 0.5
+    # All else that is known of an anomaly counts as so many verdicts on what looks just like it.
+    precedent_prior: float = 1.0
 
     # A value that comes at the same time of day on this share of the days before, and at no other
     # time, belongs to the day.
@@ -80,7 +79,6 @@ class ValidationPolicy:
         _require(0 <= self.stable_jump_adjustment <= 1, "0 <= stable_jump_adjustment <= 1")
         _require(self.profile_kind_most >= 0, "profile_kind_most >= 0")
         _require(self.precedent_prior > 0, "precedent_prior > 0")
-        _require(0 <= self.precedent_weight <= 1, "0 <= precedent_weight <= 1")
         _require(1 <= self.seasonal_min_days <= self.seasonal_days <= 60,
                  "1 <= seasonal_min_days <= seasonal_days <= 60")  # fmt: skip
         _require(0 < self.seasonal_recurrence_threshold_pct <= 1,

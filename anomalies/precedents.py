@@ -12,8 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from anomalies import excursion
 from anomalies.credibility import faded
 from anomalies.evidence import Evidence, Term
+from anomalies.excursion import Excursion
 from anomalies.policy import ValidationPolicy
 
 SOURCE = "precedents"
@@ -22,8 +24,12 @@ SIZE_OCTAVES = 1.0
 DURATION_OCTAVES = 1.5
 DAYTIME_HOURS = 1.5
 # Of a likeness that another time of day can take at most: faults keep no hours, nuisances often do.
-DAYTIME_SHARE = 0.6
-LEAST_WEIGHT = 0.5  # of a verdict: what resembles less says nothing
+# The course that a value ran says much by itself, what a detector said of it less.
+DAYTIME_SHARE, DAYTIME_SHARE_OF_COURSE = 0.6, 0.3
+LEAST_WEIGHT = 0.1  # of a verdict: what resembles less says nothing
+# What has changed around a sensor shows in what its anomalies look like, so that a verdict on their
+# likes fades more slowly than one on the sensor.
+HALF_LIFE_DAYS = 365.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ class Look:
     size: float
     duration_s: float
     hour: float
+    excursion: Excursion | None = None
 
     @classmethod
     def of(cls, evidence: Evidence) -> Look:
@@ -48,13 +55,17 @@ class Look:
         if low is not None and high is not None and high > low:
             side = int(evidence.value > high) - int(evidence.value < low)
             size = abs(evidence.value - (low + high) / 2) / ((high - low) / 2)
-        return cls(evidence.shares, side, size, evidence.duration_s, evidence.hour or 0.0)
+        return cls(
+            *(evidence.shares, side, size, evidence.duration_s, evidence.hour or 0.0),
+            excursion=evidence.excursion,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Precedent:
-    """A verdict on an anomaly of the same sensor, and how that looked."""
+    """A verdict on an anomaly of the same sensor, by its number, and how that looked."""
 
+    anomaly: int
     is_confirmed: bool
     age_days: float
     look: Look
@@ -63,36 +74,63 @@ class Precedent:
 def likeness(one: Look, other: Look) -> float:
     """0..1; 1 for what looks the same. Symmetric.
 
+    By their excursions where one shows. What moves nothing by much (a scatter that grows, a slow
+    drift) or is not known so closely is compared by what the detector said of it.
+
     >>> noon = Look((("z", 1.0),), 1, 3.0, 600.0, 12.0)
     >>> likeness(noon, noon), likeness(noon, Look((("z", 1.0),), -1, 3.0, 600.0, 12.0))
     (1.0, 0.0)
     """
+    if one.excursion is not None and other.excursion is not None:
+        alike = excursion.likeness(one.excursion, other.excursion)
+        if alike is not None:
+            return alike * _daytime(one, other, DAYTIME_SHARE_OF_COURSE)
+    return _likeness_by_detector(one, other)
+
+
+def _likeness_by_detector(one: Look, other: Look) -> float:
     if one.side * other.side < 0:
         return 0.0
     theirs = dict(other.shares)
     overlap = sum(min(share, theirs.get(name, 0.0)) for name, share in one.shares)
     size = math.log2((1 + one.size) / (1 + other.size)) / SIZE_OCTAVES
     lasted = math.log2((60 + one.duration_s) / (60 + other.duration_s)) / DURATION_OCTAVES
+    alike = min(overlap, 1.0) * math.exp(-0.5 * (size**2 + lasted**2))
+    return alike * _daytime(one, other, DAYTIME_SHARE)
+
+
+def _daytime(one: Look, other: Look, share: float) -> float:
+    """What another time of day leaves: 1 - share at least."""
     apart = abs(one.hour - other.hour)
     hours = min(apart, 24 - apart) / DAYTIME_HOURS
-    daytime = 1 - DAYTIME_SHARE + DAYTIME_SHARE * math.exp(-0.5 * hours**2)
-    return min(overlap, 1.0) * math.exp(-0.5 * (size**2 + lasted**2)) * daytime
+    return 1 - share + share * math.exp(-0.5 * hours**2)
 
 
 def terms(
-    precedents: Iterable[Precedent], evidence: Evidence, policy: ValidationPolicy
+    precedents: Iterable[Precedent],
+    evidence: Evidence,
+    policy: ValidationPolicy,
+    *,
+    without: float,
 ) -> Iterator[Term]:
-    """What the verdicts on its likes add to the confidence. A breached limit needs no likes."""
+    """What takes the confidence from what it is without them to the mean of a Beta posterior.
+
+    Its prior has the mean `without`, as far as that lies in 0..1, and the weight of
+    `policy.precedent_prior` verdicts; a verdict counts as much as its anomaly looks like this one.
+    A breached limit needs no likes.
+    """
     if evidence.is_limit_breach:
         return
     known, look = list(precedents), Look.of(evidence)
     alike = np.array([likeness(look, one.look) for one in known])
-    weights = alike * faded(np.array([one.age_days for one in known]))
+    weights = alike * faded(np.array([one.age_days for one in known]), HALF_LIFE_DAYS)
     is_confirmed = np.array([one.is_confirmed for one in known], np.bool_)
     up, down = float(weights[is_confirmed].sum()), float(weights[~is_confirmed].sum())
     if up + down < LEAST_WEIGHT:
         return
     prior = policy.precedent_prior
-    mean = (prior + up) / (2 * prior + up + down)
+    mean = (prior * min(max(without, 0.0), 1.0) + up) / (prior + up + down)
+    likest = known[int(alike.argmax())].anomaly
     reason = f"of what looked like it, people confirmed {up:.2g} and refuted {down:.2g}"
-    yield Term(SOURCE, "alike", policy.precedent_weight * (2 * mean - 1), reason)
+    reason += f"; most like it is anomaly {likest}"
+    yield Term(SOURCE, "alike", mean - without, reason)

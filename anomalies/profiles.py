@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from math import isfinite
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from anomalies.credibility import Posterior, faded
 from anomalies.evidence import Evidence
+from anomalies.excursion import Excursion
 from anomalies.models import Anomaly, SensorValidationProfile, Verdict
 from anomalies.precedents import Look, Precedent
 from anomalies.querysets import AnomalyQuerySet
@@ -63,6 +64,7 @@ def precedents_of(anomaly: Anomaly, *, at: datetime) -> list[Precedent]:
     found = rows.order_by("-reviewed_at", "-pk")[:MOST_PRECEDENTS]
     return [
         Precedent(
+            anomaly=one.pk,
             is_confirmed=one.verdict == Verdict.CONFIRMED,
             age_days=_days(one.reviewed_at, at),
             look=Look.of(evidence_of(one, anomaly.sensor)),
@@ -70,6 +72,12 @@ def precedents_of(anomaly: Anomaly, *, at: datetime) -> list[Precedent]:
         for one in found
         if isfinite(one.score) and isfinite(one.observed)
     ]
+
+
+def judged_of(sensors: Collection[int]) -> set[int]:
+    """Those of the sensors of whose anomalies a person said what they are."""
+    rows = reviewed().filter(sensor__in=sensors).order_by()
+    return set(rows.values_list("sensor", flat=True).distinct())
 
 
 def reviewed() -> AnomalyQuerySet:
@@ -101,6 +109,7 @@ def evidence_of(
         hour=local.hour + local.minute / 60,
         asset_state=asset_state,
         shares=tuple((part["feature"], part["share"]) for part in parts),
+        excursion=Excursion.stored(anomaly.excursion),
     )
 
 

@@ -12,10 +12,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from psycopg.types.json import Jsonb
 
-from anomalies import ledger, nature, scenes
+from anomalies import ledger, nature, profiles, scenes
+from anomalies.excursion import Excursion
 from anomalies.leases import Notes
 from anomalies.models import Anomaly
+from anomalies.nature.twins import noise_of
 from anomalies.scenes import Known, Scene
 from sensors.series import to_datetime64
 
@@ -31,6 +34,7 @@ _OWN = {
     "routing_due_at": "timestamptz",
     "routed_since": "timestamptz",
     "routed_until": "timestamptz",
+    "excursion": "jsonb",
     "updated_at": "timestamptz",
     "validation_due_at": "timestamptz",
 }
@@ -113,7 +117,9 @@ def _record(
     said."""
     ours = Anomaly.objects.awaiting_routing().filter(pk__in=rulings, routing_due_at=now + LEASE)
     rows = list(ours.order_by("pk").select_for_update(skip_locked=skip_locked))
+    known = {anomaly.pk: anomaly.excursion for anomaly in rows}
     said = [_say(anomaly, *rulings[anomaly.pk], now=now) for anomaly in rows]
+    _judge_again([one for one in rows if one.excursion != known[one.pk]], now=now)
     _write(rows)
     for anomaly, (before, after, is_first) in zip(rows, said, strict=True):
         if before != after and not is_first:
@@ -128,6 +134,7 @@ def _say(anomaly: Anomaly, scene: Scene, ruling: nature.Ruling, *, now: datetime
     """What the anomaly said before and says now, not written yet, and whether it is its first
     ruling. When it says something else, that is to be validated again."""
     before, is_first = ledger.trace(anomaly), anomaly.routed_at is None
+    anomaly.excursion = _excursion(anomaly, scene)
     anomaly.nature, anomaly.nature_sort = ruling.nature, ruling.sort
     anomaly.nature_reason = ruling.reason[:300]
     anomaly.routed_at, anomaly.routing_due_at = now, None
@@ -138,9 +145,31 @@ def _say(anomaly: Anomaly, scene: Scene, ruling: nature.Ruling, *, now: datetime
     return before, after, is_first
 
 
+def _excursion(anomaly: Anomaly, scene: Scene) -> dict[str, Any] | None:
+    """Of its sensor; what a machine's sensors show together is in none of them alone."""
+    if anomaly.asset_id is not None:
+        return None
+    own, start = scene.own, to_datetime64(anomaly.start)
+    before = own.values[: own.times.searchsorted(start)]
+    found = Excursion.of(own.times, own.values, start, noise_of(before))
+    return found.as_dict() if found else None
+
+
+def _judge_again(moved: Sequence[Anomaly], *, now: datetime) -> None:
+    """Those whose excursion is another than it was, where there are any to compare it with."""
+    judged = profiles.judged_of({one.sensor_id for one in moved}) if moved else ()
+    for anomaly in moved:
+        if anomaly.sensor_id in judged:
+            anomaly.updated_at = anomaly.validation_due_at = now
+
+
 def _write(rows: Sequence[Anomaly]) -> None:
     """What routing owns of these, which must be locked."""
-    columns = [[getattr(row, name) for row in rows] for name in ("pk", *_OWN)]
+    columns = [[_sent(getattr(row, name)) for row in rows] for name in ("pk", *_OWN)]
     if rows:
         with connection.cursor() as cursor:
             cursor.execute(_WRITE, columns)
+
+
+def _sent(value: object) -> object:
+    return Jsonb(value) if isinstance(value, dict) else value

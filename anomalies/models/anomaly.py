@@ -71,6 +71,11 @@ class Anomaly(models.Model):
     routed_until = models.DateTimeField(
         null=True, blank=True, help_text="Last event time that counted; empty: all to come."
     )
+    excursion = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="How the value went away and came back, as far as readings have come.",
+    )
     detector = models.CharField(max_length=60)
     model_name = models.CharField(max_length=200, blank=True)
     model_version = models.PositiveIntegerField(null=True, blank=True)

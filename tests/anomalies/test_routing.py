@@ -10,11 +10,13 @@ from django.test import Client
 
 from anomalies import routing, scenes
 from anomalies.detection_policy import DetectionPolicy
+from anomalies.excursion import ROWS
 from anomalies.leases import Notes
-from anomalies.models import Anomaly, AnomalyRevision
+from anomalies.models import Anomaly, AnomalyRevision, Verdict
+from anomalies.review import review
 from sensors.models import IngestKey, Sensor
 from tests.anomalies import production
-from tests.factories import make_anomaly, make_asset, make_key, make_sensor
+from tests.factories import make_anomaly, make_asset, make_key, make_person, make_sensor
 
 pytestmark = pytest.mark.django_db
 
@@ -155,3 +157,49 @@ def test_the_admin_shows_the_queue_with_each_sort(admin_client: Client):
     page = admin_client.get("/admin/anomalies/anomaly/?nature=instrument").content.decode()
     assert "in the sensor: saturation" in page
     assert machine.sensor.external_id not in page
+
+
+def test_the_excursion_is_kept_with_the_anomaly_and_grows_until_it_is_whole():
+    sensor, values = make_sensor(kind="pressure"), surge(1)
+    store(sensor, values, range(AT + 1))
+    drain_all()
+    (anomaly,) = Anomaly.objects.standing().filter(sensor=sensor, start=FIRST + STEP * AT)
+    assert len(anomaly.excursion["moved"]) == 1
+    assert anomaly.excursion["moved"][0] == pytest.approx(18, abs=5)
+    for last in (AT + 3, N - 1):
+        store(sensor, values, range(last + 1))
+        drain_all(1)
+        anomaly.refresh_from_db()
+        assert len(anomaly.excursion["moved"]) == min(ROWS, last + 1 - AT)
+
+
+@pytest.mark.parametrize("is_judged", [False, True])
+def test_it_is_judged_again_by_more_of_its_readings_where_people_judged_others(is_judged: bool):
+    sensor, values = make_sensor(kind="pressure"), surge(1)
+    # It comes back, but for a little: it neither goes on nor is the leap of an instrument.
+    values[AT + 1 :] += 2
+    earlier = make_anomaly(sensor=sensor, start=FIRST - STEP * 500)
+    if is_judged:
+        review(anomaly=earlier, verdict=Verdict.FALSE_POSITIVE, note="",
+               person=make_person(sensor.site), now=NOW)  # fmt: skip
+    store(sensor, values, range(AT + 1))
+    drain_all()
+    (anomaly,) = Anomaly.objects.standing().filter(sensor=sensor, start=FIRST + STEP * AT)
+    Anomaly.objects.update(validation_due_at=None)
+    store(sensor, values, range(AT + 3))
+    drain_all(1)
+    anomaly.refresh_from_db()
+    assert len(anomaly.excursion["moved"]) == 3
+    assert (anomaly.validation_due_at is not None) == is_judged
+
+
+def test_the_excursion_is_the_same_in_whatever_order_its_readings_come():
+    found = []
+    for parts in ([range(N)], [range(AT + 4, N), range(AT + 1), range(AT + 1, AT + 4)]):
+        sensor = make_sensor(kind="pressure")
+        for part in parts:
+            store(sensor, surge(1), part)
+            drain_all()
+        rows = Anomaly.objects.standing().filter(sensor=sensor).order_by("start")
+        found.append(list(rows.values_list("start", "excursion")))
+    assert found[0] == found[1] != []
