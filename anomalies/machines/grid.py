@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 
 import numpy as np
@@ -83,7 +84,7 @@ class Era:
     @property
     def version(self) -> str:
         """Names the fold that a state belongs to."""
-        layout = [(name, a.shape, a.dtype.str) for name, a in self.fold.start().items()]
+        layout = list(_layout(len(self.sensors)))
         named = (REVISION, FORMAT, str(self.begin), self.step_s, self.sensors, layout)
         return sha256(repr(named).encode()).hexdigest()[:12]
 
@@ -107,6 +108,13 @@ class Rows:
     def __getitem__(self, rows: slice | NDArray[np.bool_]) -> Rows:
         faulty = None if self.faulty is None else self.faulty[rows]
         return Rows(self.times[rows], self.values[rows], faulty)
+
+
+@cache
+def _layout(sensors: int) -> tuple[tuple[str, tuple[int, ...], str], ...]:
+    """Names, shapes and types of what the fold of so many sensors keeps."""
+    state = JointFold(sensors, USUAL_WARMUP).start()
+    return tuple((name, array.shape, array.dtype.str) for name, array in state.items())
 
 
 def eras(members: Collection[Member]) -> tuple[Era, ...]:

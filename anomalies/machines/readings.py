@@ -2,54 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from django.db import connection
 
 from anomalies import exclusions
 from anomalies.machines.grid import KNOWN_ROWS, Era, Member, Rows, table
-from sensors import states
+from sensors import many, states
 from sensors.copying import as_times, copied
-from sensors.models import Reading, Sensor
 from sensors.operating import RUNNING, states_at
-from sensors.series import to_datetime, to_datetime64
+from sensors.series import to_datetime
 
-_NEWEST = """
-SELECT newest.time FROM unnest(%s::bigint[]) AS sensor (id)
-CROSS JOIN LATERAL (SELECT time FROM sensors_reading WHERE sensor_id = sensor.id
-    ORDER BY time DESC LIMIT 1) AS newest
-"""
 # Means in the order of time: in any other they could differ in their last bits.
 _MEANS = """
-SELECT sensor_id, date_bin(make_interval(secs => %s), time, %s),
-    avg(value ORDER BY time)
-FROM sensors_reading WHERE sensor_id = ANY(%s::bigint[]) AND time >= %s AND time < %s
-GROUP BY 1, 2 ORDER BY 2, 1
+SELECT asked.place, asked.sensor_id, found.start, found.mean
+FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[],
+     %s::timestamptz[]) AS asked (place, sensor_id, step_s, origin, since, until),
+LATERAL (SELECT date_bin(make_interval(secs => asked.step_s), time, asked.origin) AS start,
+             avg(value ORDER BY time) AS mean
+         FROM sensors_reading reading
+         WHERE reading.sensor_id = asked.sensor_id AND time >= asked.since AND time < asked.until
+         GROUP BY 1) AS found
 """
-_COLUMNS = {"sensor_id": "bigint", "bucket": "timestamptz", "mean": "float8"}
+_COLUMNS = {
+    "place": "bigint", "sensor_id": "bigint", "start": "timestamptz", "mean": "float8",
+}  # fmt: skip
+_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 
 
-def members_of(asset_id: int, known: Iterable[Member], *, dirty: datetime | None) -> list[Member]:
-    """The sensors of a machine whose rhythm is known, by number.
+def members_of(machines: Sequence[tuple[Sequence[int], Sequence[Member]]]) -> list[list[Member]]:
+    """Of each machine the sensors whose rhythm is known.
 
-    known: as they were last looked at; dirty: readings from this event time on are new.
+    machines: of each its sensors, by number, and those that are known already.
     """
-    since = None if dirty is None else to_datetime64(dirty)
-    certain = {one.sensor: one for one in known if since is None or one.since < since}
-    found = []
-    for sensor in Sensor.objects.filter(asset=asset_id).order_by("pk").values_list("pk", flat=True):
-        member = certain.get(sensor) or _look_at(sensor)
-        if member is not None:
-            found.append(member)
-    return found
-
-
-def _look_at(sensor: int) -> Member | None:
-    return Member.of(sensor, Reading.objects.series(sensor, limit=KNOWN_ROWS).times)
+    known = [{member.sensor: member for member in members} for _, members in machines]
+    new = [
+        (sensor, own)
+        for (sensors, _), own in zip(machines, known, strict=True)
+        for sensor in sensors
+        if sensor not in own
+    ]
+    first = many.between([(sensor, *_EVER) for sensor, _ in new], limit=KNOWN_ROWS)
+    for (sensor, own), series in zip(new, first, strict=True):
+        if (member := Member.of(sensor, series.times)) is not None:
+            own[sensor] = member
+    return [
+        [own[sensor] for sensor in sensors if sensor in own]
+        for (sensors, _), own in zip(machines, known, strict=True)
+    ]
 
 
 def stored(members: Iterable[Member]) -> list[list[Any]]:
@@ -63,20 +66,47 @@ def loaded(rows: Iterable[Iterable[Any]]) -> list[Member]:
     ]
 
 
-def newest(era: Era) -> list[np.datetime64]:
-    """Event time of the last reading of each of its sensors that has any."""
-    with connection.cursor() as cursor:
-        cursor.execute(_NEWEST, [list(era.sensors)])
-        return [to_datetime64(time) for (time,) in cursor.fetchall()]
+Asked = tuple[Era, np.datetime64, np.datetime64]
 
 
 def rows_between(era: Era, since: np.datetime64, until: np.datetime64) -> Rows:
     """The rows with since <= start < until in which the machine ran; both on the grid."""
-    asked = (to_datetime(era.begin), list(era.sensors), to_datetime(since), to_datetime(until))
-    found = copied(_MEANS, (era.step_s, *asked), _COLUMNS)
-    rows = table(era, found["sensor_id"], as_times(found["bucket"]), found["mean"])
-    faulty = exclusions.rows_left_out(era.sensors, rows.times, era.step)
-    return _running(era, replace(rows, faulty=faulty))
+    return rows_of([(era, since, until)])[0]
+
+
+def rows_of(asked: Sequence[Asked]) -> list[Rows]:
+    """The same of each (era, since, until), in that order."""
+    if not asked:
+        return []
+    spans = [
+        (place, sensor, era.step_s, *map(to_datetime, (era.begin, since, until)))
+        for place, (era, since, until) in enumerate(asked)
+        for sensor in era.sensors
+    ]
+    found = copied(_MEANS, [list(column) for column in zip(*spans, strict=True)], _COLUMNS)
+    order = np.argsort(found["place"], kind="stable")
+    edges = np.searchsorted(found["place"][order], np.arange(len(asked) + 1))
+    starts = as_times(found["start"])
+    tables = [
+        table(era, found["sensor_id"][own], starts[own], found["mean"][own])
+        for (era, _, _), own in zip(asked, np.split(order, edges[1:-1]), strict=True)
+    ]
+    return _conditioned([era for era, _, _ in asked], tables)
+
+
+def _conditioned(eras: Sequence[Era], tables: Sequence[Rows]) -> list[Rows]:
+    """Without the rows that the machine did not run in, and with what a person confirmed."""
+    blamed = exclusions.known_of({sensor for era in eras for sensor in era.sensors})
+    told = states.told_of([era.sensors[0] for era in eras])
+    found = []
+    for era, own in zip(eras, tables, strict=True):
+        rows = own if blamed.isdisjoint(era.sensors) else _blamed(era, own)
+        found.append(_running(era, rows) if era.sensors[0] in told else rows)
+    return found
+
+
+def _blamed(era: Era, rows: Rows) -> Rows:
+    return replace(rows, faulty=exclusions.rows_left_out(era.sensors, rows.times, era.step))
 
 
 def _running(era: Era, rows: Rows) -> Rows:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 
 import numpy as np
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from anomalies import recomputing, routing
-from anomalies.machines import judging
+from anomalies.machines import grid, judging, works
+from anomalies.machines import readings as machine_readings
+from anomalies.machines.grid import Era, Rows
 from anomalies.models import Anomaly, AnomalyRevision, MachineDetection, MachineNote
 from anomalies.validation import validate_due
 from sensors import states as operating
-from sensors.models import ScoringNote, Sensor
+from sensors.models import Asset, ScoringNote, Sensor
 from sensors.series import to_datetime
 from tests.anomalies.machines.makers import (
     BEGIN,
@@ -144,7 +149,7 @@ def test_readings_that_come_live_raise_the_same_and_leave_no_trace_but_of_routin
 
 def test_a_backlog_too_large_for_one_pass_ends_as_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     clean, _ = in_order(MANY)
-    monkeypatch.setattr(judging, "MAX_ROWS", 130)
+    monkeypatch.setattr(works, "MAX_ROWS", 130)
     asset, _ = in_order(MANY)
     assert outcome(asset) == outcome(clean)
     assert states(asset) == states(clean)
@@ -258,3 +263,53 @@ def test_the_false_alarms_that_a_site_can_bear_move_the_level() -> None:
     since = to_datetime(BEGIN).isoformat()
     call_command("detect", "--since", since, "--site", asset.site.slug, stdout=StringIO())
     assert sum(one.readings for one in found_of(asset)) > few
+
+
+def make_note(asset: Asset) -> None:
+    since = to_datetime(BEGIN)
+    MachineNote.objects.create(asset=asset, since=since, reason="late readings", created_at=NOW)
+
+
+def test_a_machine_that_fails_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = range(100)
+    broken, sensors = make_machine()
+    asset, others = make_machine()
+    for column, pair in enumerate(zip(sensors, others, strict=True)):
+        for sensor in pair:
+            store(sensor, column, rows)
+    ScoringNote.objects.all().delete()
+    for one in (broken, asset):
+        make_note(one)
+
+    def table(era: Era, *columns: Any) -> Rows:
+        if sensors[0].pk in era.sensors:
+            raise ZeroDivisionError
+        return grid.table(era, *columns)
+
+    monkeypatch.setattr(machine_readings, "table", table)
+    for minutes in range(3):
+        with pytest.raises(ZeroDivisionError):
+            judging.judge_due(now=NOW + timedelta(minutes=minutes), policy=POLICY)
+    assert {note.asset_id for note in MachineNote.objects.all()} == {broken.pk}
+    assert MachineDetection.objects.get(asset=asset).judged_until is not None
+    monkeypatch.undo()
+    judging.judge_due(now=NOW, policy=POLICY)
+    assert not MachineNote.objects.exists()
+    assert MachineDetection.objects.filter(tried_at__isnull=False).count() == 0
+
+
+def statements_for(machines: int) -> int:
+    for _ in range(machines):
+        asset, sensors = make_machine()
+        for column, sensor in enumerate(sensors):
+            store(sensor, column, range(100))
+        make_note(asset)
+    ScoringNote.objects.all().delete()
+    with CaptureQueriesContext(connection) as captured:
+        judging.judge_due(now=NOW, policy=POLICY)
+    assert not MachineNote.objects.exists()
+    return len(captured)
+
+
+def test_quiet_machines_are_judged_together_with_the_statements_of_one() -> None:
+    assert statements_for(1) == statements_for(4)
