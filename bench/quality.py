@@ -3,7 +3,7 @@
     python bench/quality.py                 # ../shared/data; ARGS: --data DIR --out FILE
 
 Runs what `manage.py backtest` runs, with its one configuration and its one threshold, and writes
-the tables to docs/QUALITY.md. Needs no server.
+the tables to docs/QUALITY.md; sections that others wrote there stay. Needs no server.
 """
 
 from __future__ import annotations
@@ -26,57 +26,22 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
 PAGE = ROOT / "docs" / "QUALITY.md"
 
-HEAD = """\
-# How good detection is
-
-Written by `python bench/quality.py`. All figures are those of `manage.py backtest`: one
-configuration for every stream, one threshold (a score of 0.5), scores that see only the past, and
-nothing known of a stream but how many rows it has to warm up. What each data set was used for in
-development is said with it.
-"""
-
-USED = """\
-## What development saw
-
-The labels of all of the files with windows were seen. The views and their calibration were
-written down first and judged on every other file; the rest was looked at when a first combination
-was fixed. That one had gained on the files it was judged on and lost on the others (two views
-that alarmed alone at a third of the rate), so the shares, the voices and the level of the
-threshold were settled on both halves, in eight looks. The constant that relates the mean of views
-to a single view was taken from unlabelled streams. Neighbouring configurations (half, less or
-more for the value; a view left out or added) score 69.8 to 74.5 by best threshold on the same
-files, and value novelty alone 71.3: that range, rather than the figure above, is what to expect
-of other files.
-
-Of a machine's joint distance, SKAB's labels were looked at five times: without learning again, F1
-was .826; learning again every eighth, quarter or two stretches gave .592, .640 and .826. How often
-it learns again and the least rows it needs (400) were chosen with those looks and with the early
-alarms of IMS test 2, so neither set is unseen. Left as it is: on the normal run of SKAB 18 % of the
-rows of the machine are alarms, on the transformer loads 20 % (a warm-up of 400 rows each), which is
-more than the joint distance promises; learning again every quarter stretch leaves 5 % of the
-former, about as many of the latter (17 % against 14 % with 600 rows), and costs the faults
-that begin slowly. That a fall of vibration is no fault (ISO 20816 bounds its zones above only) was
-put in after IMS test 2 had shown bearings that get quieter while they run in.
-
-What was tried and left out, since it cost more on the windows, or in false alarms, than it found of
-injected faults: runs of equal values, novelty of the standard deviation of 12 to 96 readings, of
-differences, of autoregressive residuals, of z-normalised subsequences, and tails extrapolated
-beyond the largest distance of the past. The core judges neither gaps nor clocks, and finds stuck
-values and faults within the usual range late or not at all; the ladder's rungs do.
-"""
-
 
 def main() -> None:
     options = _options()
     sys.path.insert(0, str(ROOT))  # a script finds its own directory only
     begun = time.perf_counter()
-    parts = [HEAD]
-    for section in (_windows, _normal_runs, _experiments, _run_to_failure, _generated):
+    from bench.pages import of_others
+    from bench.quality_prose import HEAD, USED
+
+    written = []
+    for section in SECTIONS:
         text = "\n".join(section(options.data))
         print(text, flush=True)
-        parts.append(text)
-    parts.append(USED)
-    options.out.write_text("\n".join(parts).rstrip() + "\n")
+        written.append(text)
+    standing = options.out.read_text() if options.out.exists() else ""
+    page = [HEAD, *written, *of_others(standing, [*written, USED]), USED]
+    options.out.write_text("\n".join(page).rstrip() + "\n")
     print(f"{options.out}, {time.perf_counter() - begun:.0f} s")
 
 
@@ -88,7 +53,7 @@ def _windows(data: Path) -> Iterator[str]:
 
     folder = data / "nab"
     if not (folder / "windows.json").exists():
-        yield _absent("Labelled windows", folder)
+        yield _absent("Labelled windows (NAB)", folder)
         return
     labelled = Windows(folder)
     yield "## Labelled windows (NAB)\n"
@@ -185,7 +150,7 @@ def _experiments(data: Path) -> Iterator[str]:
 
     folder = data / "skab"
     if not folder.exists():
-        yield _absent("Experiments on one machine", folder)
+        yield _absent("Experiments on one machine (SKAB)", folder)
         return
     found = experiments(folder)
     scores, label = by_row(found)
@@ -213,7 +178,7 @@ def _run_to_failure(data: Path) -> Iterator[str]:
 
     path = data / "ims_bearing" / "test2_mean_abs.csv.gz"
     if not path.exists():
-        yield _absent("Run to failure", path)
+        yield _absent("Run to failure (IMS test 2)", path)
         return
     table = tables.read(path)
     rows, names = len(table), list(table.values)
@@ -236,6 +201,14 @@ def _run_to_failure(data: Path) -> Iterator[str]:
         first = f"{hours[late[0]]:.0f}" if len(late) else "none"
         yield f"| {name} | {first} | {int((alarms < half).sum())} |"
     yield ""
+
+
+def _machines(_data: Path) -> Iterator[str]:
+    """A machine's sensors together, as the service judges them."""
+    _without_servers()
+    from bench.machine_quality import section
+
+    yield from section()
 
 
 def _generated(_data: Path) -> Iterator[str]:
@@ -275,6 +248,7 @@ def _generated(_data: Path) -> Iterator[str]:
     yield "another 0.9. So on these it is the rungs that find.\n"
 
 
+SECTIONS = (_windows, _normal_runs, _experiments, _run_to_failure, _machines, _generated)
 RUNGS = {"champion": "tails", "local": "local", "statistical": "statistical", "core alone": "core"}
 
 
