@@ -30,6 +30,28 @@ def changes(zone: ZoneInfo, since: datetime, until: datetime) -> IntArray:
     return np.array(found, np.int64) if found else NO_CHANGES
 
 
+def ahead(zone: ZoneInfo, hours: IntArray) -> IntArray:
+    """By how many hours a zone's clock is ahead of UTC in each hour, counted from 1970: shape (n,).
+
+    Of a zone that is off by a part of an hour the whole hours; only differences tell something.
+
+    >>> ahead(ZoneInfo("Europe/Berlin"), np.array([492_984, 492_985, 498_025]))
+    array([1, 2, 1])
+    """
+    if not len(hours):
+        return np.zeros(0, np.int64)
+    first, last = (datetime.fromtimestamp(3600 * int(hour), UTC) for hour in _ends(hours))
+    found = changes(zone, first, last)
+    later = found[found[:, 0] > hours.min()]
+    base = int(_ahead(zone, first) // AN_HOUR)
+    forward = np.concatenate([[0], np.cumsum(later[:, 1])])
+    return np.asarray(base + forward[np.searchsorted(later[:, 0], hours, side="right")], np.int64)
+
+
+def _ends(hours: IntArray) -> tuple[int, int]:
+    return int(hours.min()), int(hours.max())
+
+
 @cache
 def _of_year(zone: ZoneInfo, year: int) -> tuple[tuple[int, int], ...]:
     first, found = datetime(year, 1, 1, tzinfo=UTC), []

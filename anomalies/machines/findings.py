@@ -78,7 +78,12 @@ def receipt(era: Era, policy: DetectionPolicy, digest: str) -> dict[str, Any]:
     """What a later computation needs to give the same score."""
     return {
         "policy": policy.as_dict(),
-        "grid": {"begin": str(era.begin), "step_s": era.step_s, "sensors": list(era.sensors)},
+        "grid": {
+            "begin": str(era.begin),
+            "step_s": era.step_s,
+            "sensors": list(era.sensors),
+            "zone": era.zone,
+        },
         "core_version": era.version,
         "window_sha256": digest,
     }
@@ -86,7 +91,8 @@ def receipt(era: Era, policy: DetectionPolicy, digest: str) -> dict[str, Any]:
 
 def era_of(receipt: Mapping[str, Any]) -> Era:
     grid = receipt["grid"]
-    return Era(np.datetime64(grid["begin"], "us"), grid["step_s"], tuple(grid["sensors"]))
+    begin, zone = np.datetime64(grid["begin"], "us"), grid.get("zone", "UTC")
+    return Era(begin, grid["step_s"], tuple(grid["sensors"]), zone)
 
 
 def _seen(judged: Judged, found: Range, sensors: Mapping[int, Sensor]) -> list[Seen]:

@@ -67,15 +67,16 @@ class Member:
 @dataclass(frozen=True, slots=True)
 class Era:
     """From `begin` on, where a row begins, these sensors, in ascending order, are compared every
-    `step_s` seconds."""
+    `step_s` seconds. zone: of their site, by whose clock machines may keep their hours."""
 
     begin: np.datetime64
     step_s: int
     sensors: tuple[int, ...]
+    zone: str = "UTC"
 
     @property
     def fold(self) -> JointFold:
-        return JointFold(len(self.sensors), USUAL_WARMUP)
+        return JointFold(len(self.sensors), USUAL_WARMUP, self.zone)
 
     @property
     def step(self) -> np.timedelta64:
@@ -85,7 +86,7 @@ class Era:
     def version(self) -> str:
         """Names the fold that a state belongs to."""
         layout = list(_layout(len(self.sensors)))
-        named = (REVISION, FORMAT, str(self.begin), self.step_s, self.sensors, layout)
+        named = (REVISION, FORMAT, str(self.begin), self.step_s, self.sensors, self.zone, layout)
         return sha256(repr(named).encode()).hexdigest()[:12]
 
     def row_of(self, time: np.datetime64) -> np.datetime64:
@@ -117,13 +118,16 @@ def _layout(sensors: int) -> tuple[tuple[str, tuple[int, ...], str], ...]:
     return tuple((name, array.shape, array.dtype.str) for name, array in state.items())
 
 
-def eras(members: Collection[Member]) -> tuple[Era, ...]:
+def eras(members: Collection[Member], zone: str = "UTC") -> tuple[Era, ...]:
     """The eras of a machine, oldest first; none while fewer than FEWEST_SENSORS are known.
+
+    zone: of its site.
 
     >>> noon = np.datetime64("2026-01-02T12:03", "us")
     >>> pair = [Member(7, noon, 61.0), Member(9, noon + np.timedelta64(1, "h"), 590.0)]
-    >>> eras(pair)
-    (Era(begin=np.datetime64('2026-01-02T13:08:00.000000'), step_s=600, sensors=(7, 9)),)
+    >>> [era] = eras(pair)
+    >>> era.begin, era.step_s, era.sensors
+    (np.datetime64('2026-01-02T13:08:00.000000'), 600, (7, 9))
     """
     found: list[Era] = []
     for since in sorted({member.since for member in members}):
@@ -133,7 +137,7 @@ def eras(members: Collection[Member]) -> tuple[Era, ...]:
             continue
         if not found or (found[-1].step_s, found[-1].sensors) != (step_s, sensors):
             compared = [member for member in known if member.sensor in sensors]
-            found.append(Era(_begin(since, step_s, compared), step_s, sensors))
+            found.append(Era(_begin(since, step_s, compared), step_s, sensors, zone))
     return tuple(found)
 
 

@@ -21,6 +21,7 @@ from anomalies.models import Anomaly, MachineDetection, MachineNote
 from anomalies.querysets import AnomalyQuerySet
 from sensors import many
 from sensors.models import Asset, Sensor
+from sensors.presentation import zone_of
 from sensors.series import to_datetime, to_datetime64
 
 MAX_ROWS = 20_000  # of a machine in a pass
@@ -108,8 +109,9 @@ def begin(
             for row, own, time in zip(rows, known, noted, strict=True)
         ]
     )
-    are = [eras(own) for own in members]
-    dirty = [_dirty(*each) for each in zip(rows, noted, map(eras, known), are, strict=True)]
+    zones = [zone_of(assets[row.pk].site.timezone).key for row in rows]
+    were, are = ([*map(eras, each, zones)] for each in (known, members))
+    dirty = [_dirty(*each) for each in zip(rows, noted, were, are, strict=True)]
     return [
         Begun(
             row, assets[row.pk], tuple(notes[row.pk]), sensors[row.pk], tuple(own), new, since, end

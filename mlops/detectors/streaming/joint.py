@@ -8,13 +8,16 @@ the machine now runs, and is learnt at once. Wear so slow that it is learnt befo
 left to those who compare with the whole past, sensor by sensor.
 
 What a sensor usually does at a time of day is taken off first, once enough days are known: a
-machine that is warm by day is not a changed one.
+machine that is warm by day is not a changed one. When the clock of its site is changed, it may keep
+the hours of the people or those of the sun: until its memory lies behind the change, both are tried
+and the nearer one counts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +27,13 @@ from mlops.detectors.joint import WINDOWS, Joint, Usual
 from mlops.detectors.streaming import daily
 from mlops.detectors.streaming.contract import State, copied
 from mlops.detectors.streaming.daily import IntArray
+from sensors import clocks
 from sensors.series import FloatArray, TimeArray
 
 LEAST_ROWS, MOST_ROWS = 400, 1_000  # of a stretch, which is as long as the warm-up
 MEMORY, LEARNT_AGAIN, LASTING = 4, 2, 2  # stretches
 _LARGEST = 1e100
+_LEAST_VARIANCE = 1e-300
 _PRESENT = 0.5  # share of the learnt rows in which a sensor must say something to be judged
 _ENOUGH = 0.75  # stretches of complete quiet rows, to learn again
 _LEARNT = ("centre", "width", "wandering", "offset", "spread", "freedom", "whitening")
@@ -47,12 +52,26 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """A fit with what it judged. X: shape (n, k), the rows without their season, of which the first
-    `context` are context; season: shape (n, k), what is usual at that time of day."""
+    `context` are context; season: shape (n, k), what is usual at that time of day. other: the same
+    by the site's clock where that says otherwise, which judged the rows `by_other`."""
 
     model: Joint
     X: FloatArray
     season: FloatArray
     context: int
+    other: Fitted | None = None
+    by_other: NDArray[np.bool_] | None = None
+
+    def of(self, row: int) -> Fitted:
+        """What judged a row after the context."""
+        if self.other is None or self.by_other is None or not self.by_other[row]:
+            return self
+        return self.other
+
+    def up_to(self, rows: int) -> Fitted:
+        """Of the first rows after the context."""
+        end, other = self.context + rows, self.other.up_to(rows) if self.other else None
+        return replace(self, X=self.X[:end], season=self.season[:end], other=other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +101,22 @@ class Judgement:
         for first, fit in reversed(self.fits):
             if first <= row < first + len(fit.X) - fit.context:
                 at = fit.context + row - first
-                return fit, slice(max(0, at - fit.model.context_rows_), at + 1)
+                rows = slice(max(0, at - fit.model.context_rows_), at + 1)
+                return fit.of(row - first), rows
         raise LookupError(f"row {row} was learnt from, not judged")
 
 
 @dataclass(frozen=True, slots=True)
 class JointFold:
-    """`sensors`: how many; `warmup`: rows to learn from, at the start of the stream.
+    """`sensors`: how many; `warmup`: rows to learn from, at the start of the stream; `zone`: of the
+    site, whose clock may be changed.
 
     The state holds MEMORY stretches of rows and one fit: its size depends on nothing else.
     """
 
     sensors: int
     warmup: int
+    zone: str = "UTC"
 
     @property
     def fit_rows(self) -> int:
@@ -111,7 +133,8 @@ class JointFold:
         return learnt | {
             "recent": np.full((MEMORY * self.fit_rows, k), np.nan),
             "hours": np.zeros(MEMORY * self.fit_rows, np.int64),  # since 1970, of those rows
-            "season": np.zeros((daily.HOURS, k)),
+            "season": np.zeros((daily.HOURS, k)),  # by UTC
+            "local_season": np.zeros((daily.HOURS, k)),  # by the clock of the site
             "quiet": np.zeros(MEMORY * self.fit_rows, bool),
             "seen": np.zeros(1, np.int64),
             "present": np.zeros(k, bool),
@@ -157,8 +180,7 @@ class JointFold:
     ) -> tuple[FloatArray, Fitted]:
         """The parts of the rows up to the one after which it learns again, and the fit."""
         rows = min(len(values), int(state["until_fit"][0]))
-        fit = self._fitted(state, hours[:rows], values[:rows])
-        rarity, shares = fit.model.rarity(fit.X)[-rows:], fit.model.contributions(fit.X)[-rows:]
+        fit, rarity, shares = self._nearer(state, hours[:rows], values[:rows])
         is_alarm = score_of_rarity(rarity) >= ALARM_LEVEL
         lasted = _lasted(int(state["alarmed"][0]), np.where(is_alarm, 1, -1))
         too_long = np.flatnonzero(lasted >= LASTING * self.fit_rows)
@@ -170,18 +192,46 @@ class JointFold:
             state["alarmed"][0] = 0
         if len(too_long) or state["until_fit"][0] == 0:
             self._fit(state)
-        end = fit.context + taken
         parts = (rarity[:, np.newaxis] * shares)[:taken]
-        return parts, replace(fit, X=fit.X[:end], season=fit.season[:end])
+        return parts, fit.up_to(taken)
 
-    def _fitted(self, state: State, hours: IntArray, values: FloatArray) -> Fitted:
-        """What is known, with these rows and their context."""
+    def _nearer(
+        self, state: State, hours: IntArray, values: FloatArray
+    ) -> tuple[Fitted, FloatArray, FloatArray]:
+        """The fit with the rarity of each row, shape (n,), and its shares, by the nearer clock."""
+        fits, rows = self._fitted(state, hours, values), len(values)
+        fit = fits[0]
+        rarity, shares = fit.model.rarity(fit.X)[-rows:], fit.model.contributions(fit.X)[-rows:]
+        for other in fits[1:]:
+            second = fit.model.rarity(other.X)[-rows:]
+            by_other = second < rarity
+            theirs = fit.model.contributions(other.X)[-rows:]
+            rarity = np.where(by_other, second, rarity)
+            shares = np.where(by_other[:, np.newaxis], theirs, shares)
+            fit = replace(fit, other=other, by_other=by_other)
+        return fit, rarity, shares
+
+    def _fitted(self, state: State, hours: IntArray, values: FloatArray) -> list[Fitted]:
+        """What is known, with these rows and their context: by UTC, and by the site's clock where
+        that says otherwise."""
         model, rows = _model(state, self.fit_rows), len(values)
         needed = slice(-(model.context_rows_ + rows), None)
         X = np.concatenate([state["recent"], values])[needed]
-        season = state["season"][np.concatenate([state["hours"], hours])[needed] % daily.HOURS]
-        X = np.where(state["present"], X - season, np.nan)
-        return Fitted(model, X, season, len(X) - rows)
+        seasons = self._seasons(state, np.concatenate([state["hours"], hours])[needed])
+        known = [np.where(state["present"], X - season, np.nan) for season in seasons]
+        return [
+            Fitted(model, own, season, len(X) - rows)
+            for own, season in zip(known, seasons, strict=True)
+        ]
+
+    def _seasons(self, state: State, hours: IntArray) -> list[FloatArray]:
+        """What is usual at these hours, (n, k): by UTC, and by the site's clock if it differs."""
+        by_utc = state["season"][hours % daily.HOURS]
+        local = state["local_season"][self._local(hours) % daily.HOURS]
+        return [by_utc] if np.array_equal(by_utc, local) else [by_utc, local]
+
+    def _local(self, hours: IntArray) -> IntArray:
+        return hours if self.zone == "UTC" else hours + clocks.ahead(ZoneInfo(self.zone), hours)
 
     def _remember(
         self, state: State, hours: IntArray, values: FloatArray, quiet: NDArray[np.bool_]
@@ -205,12 +255,18 @@ class JointFold:
             return
         hours = state["hours"][-known:]
         state["season"] = daily.season(X, hours, quiet)
-        X = X - state["season"][hours % daily.HOURS]
+        state["local_season"] = daily.season(X, self._local(hours), quiet)
+        X = min((X - season for season in self._seasons(state, hours)), key=_scatter)
         model = Joint().fit(X, quiet, self.fit_rows)
         state["present"], state["is_fitted"][0] = present, True
         state["tail"] = np.array([model.log_mean_, model.log_sd_])
         for name in _LEARNT:
             state[name] = np.array(getattr(model.usual_, name))
+
+
+def _scatter(X: FloatArray) -> float:
+    """How far the sensors move in all, each against itself."""
+    return float(np.log(np.maximum(np.nanvar(X, axis=0), _LEAST_VARIANCE)).sum())
 
 
 def _model(state: State, fit_rows: int) -> Joint:
