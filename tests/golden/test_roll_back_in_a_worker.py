@@ -6,8 +6,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import django_rq
 import numpy as np
@@ -48,22 +50,39 @@ def shaken() -> Sensor:
     return stored(make_sensor(kind="vibration"), times, values)
 
 
-def version_of_next_job(settings: Settings) -> int | None:
-    """Which version a worker, which is another process and forks, scores a fault with."""
-    sensor = shaken()
-    ScoringNote.objects.create(sensor=sensor, since=NOW - timedelta(days=1), until=NOW)
-    django_rq.get_queue("detection").enqueue(tasks.run_detection)
+@pytest.fixture
+def worker(mlflow: MlflowServer, settings: Settings, tmp_path: Path) -> Iterator[None]:
+    """One worker for all jobs: another process, which forks for each of them."""
     told = {
         "DATABASE_URL": _of_the_test(),
         "MLFLOW_TRACKING_URI": settings.MLFLOW_TRACKING_URI,
         "MODEL_CACHE_DIR": str(settings.MODEL_CACHE_DIR),
         "MODEL_PATIENCE_SECONDS": "60",  # a busy machine is no outage
     }
-    worker = [sys.executable, "manage.py", "rqworker", "detection", "--burst"]
+    command = [sys.executable, "manage.py", "rqworker", "detection"]
     own = "anomalies.worker.PreloadedWorker"
-    subprocess.run(
-        [*worker, "--worker-class", own], env={**os.environ, **told}, check=True, timeout=180
-    )
+    log = tmp_path / "worker.log"
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(
+            [*command, "--worker-class", own],
+            env={**os.environ, **told}, stdout=output, stderr=output,
+        ) as running,
+    ):  # fmt: skip
+        yield
+        running.terminate()
+        assert running.wait(timeout=60) == 0, log.read_text()
+
+
+def version_of_next_job() -> int | None:
+    """Which version the worker scores a fault with."""
+    sensor = shaken()
+    ScoringNote.objects.create(sensor=sensor, since=NOW - timedelta(days=1), until=NOW)
+    job = django_rq.get_queue("detection").enqueue(tasks.run_detection)
+    until = time.monotonic() + 180
+    while job.get_status(refresh=True).value != "finished":
+        assert time.monotonic() < until, job.get_status()
+        time.sleep(0.05)
     found = Anomaly.objects.standing().filter(sensor=sensor, rung="champion")
     return found.values_list("model_version", flat=True).first()
 
@@ -76,7 +95,7 @@ def _of_the_test() -> str:
 
 
 def test_the_next_job_uses_what_was_rolled_back_to_by_command_and_by_click(
-    mlflow: MlflowServer, settings: Settings
+    worker: None,
 ) -> None:
     for version, detector in enumerate((fitted("tails"), fitted("mahalanobis")), start=1):
         row = register(detector, name=NAME)
@@ -91,12 +110,12 @@ def test_the_next_job_uses_what_was_rolled_back_to_by_command_and_by_click(
     newest = Promotion.objects.filter(name=NAME).first()
     assert newest is not None
     first, second = newest.previous_version, newest.version
-    assert version_of_next_job(settings) == second
+    assert version_of_next_job() == second
     call_command("models", "rollback", NAME)
-    assert version_of_next_job(settings) == first
+    assert version_of_next_job() == first
     promotion.promote(NAME, second, reason="again", now=NOW + timedelta(days=4000), force=True)
-    assert version_of_next_job(settings) == second
+    assert version_of_next_job() == second
     boss = Client()
     boss.force_login(make_person(is_staff=True, is_superuser=True))
     boss.post(reverse("admin:mlops_promotion_roll_back", args=[NAME]))
-    assert version_of_next_job(settings) == first
+    assert version_of_next_job() == first

@@ -22,6 +22,7 @@ from tests.anomalies.replay import plant
 from tests.factories import NOW, make_asset, make_sensor
 from tests.mlops.conftest import mlflow, model_cache
 from tests.mlops.makers import fitted, healthy, register, stored
+from tests.services_fixtures import NOBODY_LISTENS
 
 __all__ = ["mlflow", "model_cache"]
 
@@ -84,10 +85,10 @@ def test_the_version_judges_as_champion_and_stays_what_it_was(
 
 
 def test_while_the_registry_is_away_it_says_that_the_version_did_not_judge(
-    sensor: Sensor, versions: tuple[int, int], mlflow: MlflowServer, settings: Settings
+    sensor: Sensor, versions: tuple[int, int], settings: Settings
 ) -> None:
     settings.MODEL_PATIENCE_SECONDS = settings.REGISTRY_TIMEOUT_SECONDS = 1
-    mlflow.stop()
+    settings.MLFLOW_TRACKING_URI = NOBODY_LISTENS
     serving.forget()
     found = replayed(f"--model={NAME}@{versions[1]}")
     assert found["doubts"] == [
