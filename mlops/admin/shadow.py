@@ -38,8 +38,7 @@ class ShadowScoresAdmin(SiteScopedAdmin):
         command="manage.py train anomaly",
     )
     change_form_template = "admin/mlops/shadowscores/change_form.html"
-    list_display = ("shown_sensor", "name", "beside", "readings", "champion", "challenger",
-                    "both", "last")  # fmt: skip
+    list_display = ("shown_sensor", "beside", "readings", "champion", "challenger", "both", "last")
     list_filter = ("name", "version", ("sensor__site", VisibleRelatedFilter))
     list_select_related = ("sensor__site", "sensor__asset")
     list_per_page = 50
@@ -78,9 +77,9 @@ class ShadowScoresAdmin(SiteScopedAdmin):
     def shown_sensor(self, row: ShadowScores) -> SafeString:
         return cells.sensor_name(row.sensor)
 
-    @admin.display(description="challenger", ordering="version")
-    def beside(self, row: ShadowScores) -> str:
-        return f"v{row.version} beside v{row.champion_version}"
+    @admin.display(description="model", ordering="name")
+    def beside(self, row: ShadowScores) -> SafeString:
+        return cells.two_lines(row.name, f"v{row.version} beside v{row.champion_version}")
 
     @admin.display(description="readings scored")
     def readings(self, row: Any) -> str:
