@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
-from django.test import override_settings
 from django.utils import timezone
-from pytest_django.live_server_helper import LiveServer
 
-from anomalies.models import Anomaly, Calibration, EpisodeEvent, Review, ValidationRule
-from sensors.models import Sensor
-from tests.browser import factory
-from tests.factories import make_person
+from anomalies.models import (
+    Anomaly,
+    Calibration,
+    EpisodeEvent,
+    MaintenanceWindow,
+    Review,
+    ValidationRule,
+)
+from sensors.models import Sensor, Site
+from tests.factories import make_asset, make_evidence, make_sensor
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -25,40 +30,15 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.django_db]
 
 
-@pytest.fixture(scope="module")
-def workplace(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
-    """The address of a server over a furnished factory, which all tests of this module share.
+def commit(make: Callable[[], object]) -> None:
+    """By another connection: what a test writes by its own no server sees."""
 
-    Furnishing takes a while, so it is done once; for that the database is this module's own
-    business, and is emptied at its end.
-    """
-    plain_http = override_settings(
-        SECURE_SSL_REDIRECT=False, SESSION_COOKIE_SECURE=False, CSRF_COOKIE_SECURE=False
-    )
-    with django_db_blocker.unblock(), plain_http, pytest.MonkeyPatch.context() as patch:
-        # Playwright's synchronous interface runs an event loop in this thread, which Django takes
-        # for asynchronous code; the loop is idle while the ORM is used.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        assert connection.settings_dict["NAME"].startswith("test_"), "this database is emptied"
-        person = make_person(
-            username="engineer", password="secret", is_staff=True, is_superuser=True
-        )
-        factory.furnish(now=factory.clock(), machines=("pump-1", "mill-1"), person=person)
-        server = LiveServer("127.0.0.1")
-        yield server.url
-        server.stop()
-        call_command("flush", interactive=False, verbosity=0)
+    def work() -> None:
+        make()
+        connection.close()
 
-
-@pytest.fixture
-def at_work(workplace: str, browser_page: Page) -> Page:
-    """Signed in, on the list of what waits."""
-    browser_page.goto(f"{workplace}/admin/login/?next=/admin/anomalies/anomaly/")
-    browser_page.fill("#id_username", "engineer")
-    browser_page.fill("#id_password", "secret")
-    browser_page.click("[type=submit]")
-    browser_page.wait_for_selector("#changelist")
-    return browser_page
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(work).result()
 
 
 def open_first(page: Page) -> None:
@@ -164,12 +144,13 @@ def test_calibrations_say_how_often_people_agree(at_work: Page, screenshots: Pat
     page = at_work
     sensor = Sensor.objects.earliest("pk")
     tried = {"refuted": 9, "confirmed": 4, "spared": 2, "missed": []}
-    Calibration.objects.create(
+    row = Calibration(
         site=sensor.site, kind=sensor.kind, sensor=sensor, false_positive_threshold=0.55,
         credible_threshold=0.7, before={"false_positive": 0.4, "credible": 0.7},
         report={"made_from": 30, "before": tried, "after": {**tried, "spared": 8}},
         newest_verdict_at=timezone.now(), made_at=timezone.now(),
     )  # fmt: skip
+    commit(row.save)
     page.goto(address(page, "/admin/anomalies/calibration/"))
     assert "verdicts people agreed with the validation agent" in page.inner_text("#content")
     page.screenshot(path=screenshots / "calibrations.png", full_page=True)
@@ -178,6 +159,54 @@ def test_calibrations_say_how_often_people_agree(at_work: Page, screenshots: Pat
     page.click("button[name=index]")
     page.wait_for_selector(".messagelist .success")
     assert Calibration.objects.get().reverted_by is not None
+
+
+def six_episodes() -> None:
+    """In four weeks, each more credible than the one after it."""
+    sensor = make_sensor(asset=make_asset(site=Site.objects.earliest("pk")), kind="humidity")
+    for i in range(6):
+        start = timezone.now() - timedelta(days=2 + 4 * i)
+        make_evidence(sensor=sensor, start=start, confidence=0.5 + i / 20, score=0.8)
+
+
+def test_a_budget_shows_its_cost_and_is_applied_by_a_click(
+    at_work: Page, screenshots: Path
+) -> None:
+    page = at_work
+    commit(six_episodes)
+    page.goto(address(page, "/admin/anomalies/calibration/"))
+    page.get_by_role("link", name="Alert budget").click()
+    page.fill("#id_per_week", "1")
+    page.get_by_role("button", name="Propose").click()
+    panel = page.get_by_role("region", name="humidity")
+    assert "proposed" in panel.inner_text()
+    page.screenshot(path=screenshots / "budget.png", full_page=True)
+    page.set_viewport_size({"width": 420, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 421
+    panel.get_by_role("button", name="Apply to humidity").click()
+    page.wait_for_selector(".messagelist .success")
+    assert Calibration.objects.latest("pk").report["budget_per_week"] == 1.0
+
+
+def test_a_window_is_planned_on_the_sites_clock_and_previewed_without(
+    at_work: Page, screenshots: Path
+) -> None:
+    page = at_work
+    page.goto(address(page, "/admin/anomalies/maintenancewindow/add/"))
+    page.fill("#id_reason", "Cleaning")
+    page.select_option("#id_site", label="North plant")  # in Berlin
+    page.fill("#id_starts_at", "2026-07-01T10:00")
+    page.fill("#id_ends_at", "2026-07-01T12:00")
+    page.click("[name=_continue]")
+    page.wait_for_selector(".messagelist .success")
+    assert page.input_value("#id_starts_at") == "2026-07-01T10:00"
+    assert MaintenanceWindow.objects.get().starts_at == datetime(2026, 7, 1, 8, tzinfo=UTC)
+    page.screenshot(path=screenshots / "window.png", full_page=True)
+    page.get_by_role("link", name="Preview without it").click()
+    page.screenshot(path=screenshots / "preview-form.png", full_page=True)
+    page.get_by_role("button", name="Run the preview").click()
+    page.wait_for_selector("text=A worker takes it when one is free")
+    page.screenshot(path=screenshots / "preview-waiting.png", full_page=True)
 
 
 def test_the_pages_follow_a_dark_theme(at_work: Page, screenshots: Path) -> None:
