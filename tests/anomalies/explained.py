@@ -31,7 +31,7 @@ from sensors.series import FloatArray, TimeArray, to_datetime, to_datetime64
 from tests.anomalies import production, recruits
 from tests.anomalies.calendar import post
 from tests.anomalies.machines.makers import found_of, in_order
-from tests.anomalies.test_silence import keep_watch, past, speak
+from tests.anomalies.silence.speaking import keep_watch, past, speak
 from tests.factories import make_asset, make_person, make_sensor
 from tests.mlops.makers import fitted, healthy_features
 

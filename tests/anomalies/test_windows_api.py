@@ -13,7 +13,7 @@ from anomalies.episodes import placing
 from anomalies.episodes.policy import EpisodePolicies
 from anomalies.models import Episode, MaintenanceWindow
 from sensors.models import Sensor
-from tests.anomalies.test_api import signed_in
+from tests.anomalies.api.asking import signed_in
 from tests.factories import make_asset, make_evidence, make_key, make_person, make_sensor, make_site
 
 pytestmark = pytest.mark.django_db

@@ -13,8 +13,6 @@ from sensors.models import Site
 from tests.factories import NOW, make_person
 
 HOSTILE = "<script>alert(1)</script>"
-
-
 LIST = "admin:anomalies_anomaly_changelist"
 
 

@@ -11,11 +11,7 @@ from influxdb import InfluxDBClient as ClientV1
 from sensors.models import Reading
 
 TIME = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
-
-
 SECONDS = int(TIME.timestamp())
-
-
 NS = SECONDS * 10**9 + 678_901_234
 V2, V1 = "/api/v2/write", "/write"
 
