@@ -97,13 +97,17 @@ class Joint:
         model.usual_, model.log_mean_, model.log_sd_ = usual, log_mean, log_sd
         return model
 
-    def distance(self, X: FloatArray) -> FloatArray:
-        """Shape (n,), above 0; NaN in the first rows, which lack context."""
-        return self._distance(X, self.usual_)
+    def distance(self, X: FloatArray, besides: FloatArray | None = None) -> FloatArray:
+        """Shape (n,), above 0; NaN in the first rows, which lack context.
 
-    def rarity(self, X: FloatArray) -> FloatArray:
+        besides: shape (n, k), in the sensors' units, what is taken off the trailing means and not
+        off the means a while ago that wandering ones are measured from.
+        """
+        return self._distance(X, self.usual_, besides=besides)
+
+    def rarity(self, X: FloatArray, besides: FloatArray | None = None) -> FloatArray:
         """Shape (n,), not negative; ALARM_RARITY and above is an alarm, 0 where context lacks."""
-        far = (np.log(self.distance(X)) - self.log_mean_) / (self.log_sd_ + _STILL)
+        far = (np.log(self.distance(X, besides)) - self.log_mean_) / (self.log_sd_ + _STILL)
         rarity = -norm.logsf(far) / np.log(10.0)
         return np.asarray(np.nan_to_num(rarity * RARITY_A_DECADE, nan=0.0))
 
@@ -111,24 +115,27 @@ class Joint:
         """Shape (n,), in [0, 1); ALARM_LEVEL and above is an alarm, 0 where context lacks."""
         return score_of_rarity(self.rarity(X))
 
-    def contributions(self, X: FloatArray) -> FloatArray:
+    def contributions(self, X: FloatArray, besides: FloatArray | None = None) -> FloatArray:
         """Shape (n, k), not negative, each row sums to 1: which sensors the distance is owed to.
 
         The squared distance is a sum over the sensors of what each deviates times what it deviates
         given the others; a sensor that brings it back towards usual has no part in it.
         """
-        scores = np.nan_to_num(self._normal_scores(X, self.usual_))
+        scores = np.nan_to_num(self._normal_scores(X, self.usual_, besides=besides))
         return normalised(np.maximum(scores * self._given_others(scores), 0.0))
 
-    def expected(self, X: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def expected(
+        self, X: FloatArray, besides: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         """Two of shape (n, k), in the sensors' units: between which each trailing mean was to be
         expected, given those of the other sensors."""
         usual = self.usual_
-        scores = np.nan_to_num(self._normal_scores(X, usual, both_ways=True))
+        scores = np.nan_to_num(self._normal_scores(X, usual, both_ways=True, besides=besides))
         precision = np.einsum("ij,ij->i", usual.whitening, usual.whitening)
         middle = scores - self._given_others(scores) / precision
         half = BAND / np.sqrt(precision)
-        return self._in_units(X, middle - half), self._in_units(X, middle + half)
+        low, high = self._in_units(X, middle - half), self._in_units(X, middle + half)
+        return (low, high) if besides is None else (low + besides, high + besides)
 
     def observed(self, X: FloatArray) -> FloatArray:
         """Shape (n, k), in the sensors' units: the trailing means that were judged."""
@@ -202,15 +209,31 @@ class Joint:
         joined = np.concatenate(distances)
         return joined[np.isfinite(joined)]
 
-    def _distance(self, X: FloatArray, usual: Usual, *, both_ways: bool = False) -> FloatArray:
-        scores = self._normal_scores(X, usual, both_ways=both_ways)
+    def _distance(
+        self,
+        X: FloatArray,
+        usual: Usual,
+        *,
+        both_ways: bool = False,
+        besides: FloatArray | None = None,
+    ) -> FloatArray:
+        scores = self._normal_scores(X, usual, both_ways=both_ways, besides=besides)
         distance = ordered_distance(np.nan_to_num(scores), usual.whitening)
         # A sensor that says nothing adds nothing; where all are silent nothing is known.
         return np.where(np.isnan(scores).all(axis=1), np.nan, distance + _STILL)
 
-    def _normal_scores(self, X: FloatArray, usual: Usual, *, both_ways: bool = False) -> FloatArray:
+    def _normal_scores(
+        self,
+        X: FloatArray,
+        usual: Usual,
+        *,
+        both_ways: bool = False,
+        besides: FloatArray | None = None,
+    ) -> FloatArray:
         Z = self._standardised(X, usual)
         moved = trailing_mean(Z, self.window_) - usual.wandering * self._reference(Z)
+        if besides is not None:
+            moved = moved - besides / usual.width
         t = (moved - usual.offset) / usual.spread
         scores = np.sign(t) * np.sqrt((usual.freedom + 1) * np.log1p(t * t / usual.freedom))
         if self.directions is None or both_ways:

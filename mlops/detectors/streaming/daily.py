@@ -41,3 +41,24 @@ def season(X: FloatArray, hours: IntArray, chosen: NDArray[np.bool_]) -> FloatAr
             sums = np.bincount(of_day[own], X[own, sensor], HOURS)
             found[:, sensor] = sums / counts - X[own, sensor].mean()
     return found
+
+
+def plateaus(found: FloatArray, width: FloatArray) -> FloatArray:
+    """What is usual at the hours at which no sensor is on its way, shape (n, k), each level once.
+
+    found: as `season` gives it, shape (HOURS, k); width: shape (k,), how far a sensor usually is
+    from that: one that is no farther from the hours beside it stays. None where there is no season.
+
+    >>> shifts = np.where(np.arange(24) < 8, -20.0, 10.0)[:, np.newaxis]
+    >>> plateaus(shifts, np.array([1.0])).ravel()
+    array([-20.,  10.])
+    """
+    if not found.any():
+        return found[:0]
+    before, after = (np.abs(found - np.roll(found, by, axis=0)) for by in (1, -1))
+    stays = (np.maximum(before, after) <= width).all(axis=1)
+    levels: list[FloatArray] = []
+    for level in found[stays]:
+        if all((np.abs(level - other) > width / 2).any() for other in levels):
+            levels.append(level)
+    return np.array(levels).reshape(-1, found.shape[1])

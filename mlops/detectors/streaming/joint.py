@@ -8,9 +8,10 @@ the machine now runs, and is learnt at once. Wear so slow that it is learnt befo
 left to those who compare with the whole past, sensor by sensor.
 
 What a sensor usually does at a time of day is taken off first, once enough days are known: a
-machine that is warm by day is not a changed one. When the clock of its site is changed, it may keep
-the hours of the people or those of the sun: until its memory lies behind the change, both are tried
-and the nearer one counts.
+machine that is warm by day is not a changed one. Two more things are tried, and the nearest counts.
+When the clock of its site is changed, a machine may keep the hours of the people or those of the
+sun, until its memory lies behind the change. And it may stay as it is at hours at which it does not
+change, such as by night: on a holiday.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.detectors.base import ALARM_LEVEL, score_of_rarity
-from mlops.detectors.joint import WINDOWS, Joint, Usual
+from mlops.detectors.base import ALARM_LEVEL, ALARM_RARITY, score_of_rarity
+from mlops.detectors.joint import RARITY_A_DECADE, WINDOWS, Joint, Usual
 from mlops.detectors.streaming import daily
 from mlops.detectors.streaming.contract import State, copied
 from mlops.detectors.streaming.daily import IntArray
@@ -52,26 +53,67 @@ class Told:
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """A fit with what it judged. X: shape (n, k), the rows without their season, of which the first
-    `context` are context; season: shape (n, k), what is usual at that time of day. other: the same
-    by the site's clock where that says otherwise, which judged the rows `by_other`."""
+    `context` are context; season: shape (n, k), what is usual at that time of day; besides: shape
+    (n, k), what is taken off the trailing means as well. others: the same with another season;
+    chosen: shape (n - context,), which of these judged a row, 0 is itself."""
 
     model: Joint
     X: FloatArray
     season: FloatArray
     context: int
-    other: Fitted | None = None
-    by_other: NDArray[np.bool_] | None = None
+    others: tuple[Fitted, ...] = ()
+    chosen: IntArray | None = None
+    besides: FloatArray | None = None
+
+    def rarity(self) -> FloatArray:
+        """Shape (n - context,)."""
+        return self.model.rarity(self.X, self.besides)[self.context :]
+
+    def shares(self) -> FloatArray:
+        """Shape (n - context, k)."""
+        return self.model.contributions(self.X, self.besides)[self.context :]
 
     def of(self, row: int) -> Fitted:
         """What judged a row after the context."""
-        if self.other is None or self.by_other is None or not self.by_other[row]:
-            return self
-        return self.other
+        number = 0 if self.chosen is None else int(self.chosen[row])
+        return self.others[number - 1] if number else self
 
     def up_to(self, rows: int) -> Fitted:
         """Of the first rows after the context."""
-        end, other = self.context + rows, self.other.up_to(rows) if self.other else None
-        return replace(self, X=self.X[:end], season=self.season[:end], other=other)
+        end, others = self.context + rows, tuple(other.up_to(rows) for other in self.others)
+        besides = None if self.besides is None else self.besides[:end]
+        return replace(
+            self, X=self.X[:end], season=self.season[:end], others=others, besides=besides
+        )
+
+
+@dataclass(slots=True)
+class _Nearest:
+    """The fit by which each row is least rare, with its rarity, (n,), and its shares, (n, k)."""
+
+    fit: Fitted
+    rarity: FloatArray
+    shares: FloatArray
+
+    def consider(self, other: Fitted, rows: NDArray[np.bool_], least: float = np.inf) -> None:
+        """Another one, for these rows, shape (n,), where it finds them less rare than `least`."""
+        found = other.rarity()
+        nearer = rows & (found < np.minimum(self.rarity, least))
+        if not nearer.any():
+            return
+        chosen = np.zeros(len(rows), np.int64) if self.fit.chosen is None else self.fit.chosen
+        others = (*self.fit.others, other)
+        self.fit = replace(self.fit, others=others, chosen=np.where(nearer, len(others), chosen))
+        self.rarity = np.where(nearer, found, self.rarity)
+        self.shares = np.where(nearer[:, np.newaxis], other.shares(), self.shares)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Rows as they were measured: hours since 1970 in UTC, (n,), and values, (n, k)."""
+
+    hours: IntArray
+    values: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +129,8 @@ class Judgement:
     def tell(self, row: int) -> Told:
         """What was seen and expected at a row that was judged. Raises LookupError for others."""
         fit, rows = self._window(row)
-        low, high = fit.model.expected(fit.X[rows])
+        besides = None if fit.besides is None else fit.besides[rows]
+        low, high = fit.model.expected(fit.X[rows], besides)
         observed = fit.model.observed(fit.X[rows])
         season = fit.model.observed(fit.season[rows])[-1]
         return Told(observed[-1] + season, low[-1] + season, high[-1] + season)
@@ -180,7 +223,7 @@ class JointFold:
     ) -> tuple[FloatArray, Fitted]:
         """The parts of the rows up to the one after which it learns again, and the fit."""
         rows = min(len(values), int(state["until_fit"][0]))
-        fit, rarity, shares = self._nearer(state, hours[:rows], values[:rows])
+        fit, rarity, shares = self._nearest(state, hours[:rows], values[:rows])
         is_alarm = score_of_rarity(rarity) >= ALARM_LEVEL
         lasted = _lasted(int(state["alarmed"][0]), np.where(is_alarm, 1, -1))
         too_long = np.flatnonzero(lasted >= LASTING * self.fit_rows)
@@ -195,40 +238,44 @@ class JointFold:
         parts = (rarity[:, np.newaxis] * shares)[:taken]
         return parts, fit.up_to(taken)
 
-    def _nearer(
+    def _nearest(
         self, state: State, hours: IntArray, values: FloatArray
     ) -> tuple[Fitted, FloatArray, FloatArray]:
-        """The fit with the rarity of each row, shape (n,), and its shares, by the nearer clock."""
-        fits, rows = self._fitted(state, hours, values), len(values)
-        fit = fits[0]
-        rarity, shares = fit.model.rarity(fit.X)[-rows:], fit.model.contributions(fit.X)[-rows:]
-        for other in fits[1:]:
-            second = fit.model.rarity(other.X)[-rows:]
-            by_other = second < rarity
-            theirs = fit.model.contributions(other.X)[-rows:]
-            rarity = np.where(by_other, second, rarity)
-            shares = np.where(by_other[:, np.newaxis], theirs, shares)
-            fit = replace(fit, other=other, by_other=by_other)
-        return fit, rarity, shares
+        """The fit, the rarity of each row, shape (n,), and its shares, by the nearest season."""
+        rows = len(values)
+        known = self._known(state, hours, values)
+        fit = self._fitted(state, known, self._by_utc(state, known), rows)
+        nearest = _Nearest(fit, fit.rarity(), fit.shares())
+        local = state["local_season"][self._local(known.hours) % daily.HOURS]
+        if not np.array_equal(local, fit.season):
+            nearest.consider(self._fitted(state, known, local, rows), np.ones(rows, np.bool_))
+        # Whether a row is looked at otherwise follows from the row alone, in any piece. What stays
+        # an alarm is told by what is usual at its time.
+        may_alarm = nearest.rarity >= RARITY_A_DECADE
+        if may_alarm.any():
+            mean = fit.model.observed(fit.season)
+            for level in daily.plateaus(state["season"], fit.model.usual_.width):
+                lately = replace(fit, besides=level - mean)
+                nearest.consider(lately, may_alarm, ALARM_RARITY)
+                season = np.broadcast_to(level, fit.X.shape)
+                for_long = self._fitted(state, known, season, rows)
+                nearest.consider(for_long, may_alarm, ALARM_RARITY)
+        return nearest.fit, nearest.rarity, nearest.shares
 
-    def _fitted(self, state: State, hours: IntArray, values: FloatArray) -> list[Fitted]:
-        """What is known, with these rows and their context: by UTC, and by the site's clock where
-        that says otherwise."""
-        model, rows = _model(state, self.fit_rows), len(values)
-        needed = slice(-(model.context_rows_ + rows), None)
-        X = np.concatenate([state["recent"], values])[needed]
-        seasons = self._seasons(state, np.concatenate([state["hours"], hours])[needed])
-        known = [np.where(state["present"], X - season, np.nan) for season in seasons]
-        return [
-            Fitted(model, own, season, len(X) - rows)
-            for own, season in zip(known, seasons, strict=True)
-        ]
+    def _known(self, state: State, hours: IntArray, values: FloatArray) -> _Known:
+        """The rows with their context."""
+        needed = slice(-(_model(state, self.fit_rows).context_rows_ + len(values)), None)
+        return _Known(
+            np.concatenate([state["hours"], hours])[needed],
+            np.concatenate([state["recent"], values])[needed],
+        )
 
-    def _seasons(self, state: State, hours: IntArray) -> list[FloatArray]:
-        """What is usual at these hours, (n, k): by UTC, and by the site's clock if it differs."""
-        by_utc = state["season"][hours % daily.HOURS]
-        local = state["local_season"][self._local(hours) % daily.HOURS]
-        return [by_utc] if np.array_equal(by_utc, local) else [by_utc, local]
+    def _fitted(self, state: State, known: _Known, season: FloatArray, rows: int) -> Fitted:
+        X = np.where(state["present"], known.values - season, np.nan)
+        return Fitted(_model(state, self.fit_rows), X, season, len(X) - rows)
+
+    def _by_utc(self, state: State, known: _Known) -> FloatArray:
+        return np.asarray(state["season"][known.hours % daily.HOURS])
 
     def _local(self, hours: IntArray) -> IntArray:
         return hours if self.zone == "UTC" else hours + clocks.ahead(ZoneInfo(self.zone), hours)
@@ -256,7 +303,8 @@ class JointFold:
         hours = state["hours"][-known:]
         state["season"] = daily.season(X, hours, quiet)
         state["local_season"] = daily.season(X, self._local(hours), quiet)
-        X = min((X - season for season in self._seasons(state, hours)), key=_scatter)
+        local = state["local_season"][self._local(hours) % daily.HOURS]
+        X = min(X - state["season"][hours % daily.HOURS], X - local, key=_scatter)
         model = Joint().fit(X, quiet, self.fit_rows)
         state["present"], state["is_fitted"][0] = present, True
         state["tail"] = np.array([model.log_mean_, model.log_sd_])
