@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from smartmaint.services import demo, leftovers, postgres, run, timescale, up, valkey
 from smartmaint.services.errors import ServiceError
 from smartmaint.services.home import Home, open_home
+from smartmaint.services.run import STOPPING
 from smartmaint.services.say import say
 from smartmaint.services.stack import stop_embedded
-
-STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,8 +3,9 @@
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 import environ as django_environ
 
@@ -12,6 +13,8 @@ from smartmaint.services.errors import ServiceError
 from smartmaint.services.home import CHECKOUT, Home
 from smartmaint.services.procfile import with_programs
 from smartmaint.services.stack import DAILY, open_stack
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def environment() -> dict[str, str]:
@@ -34,17 +37,46 @@ def call(command: Sequence[str], environ: Mapping[str, str]) -> int:
     Ctrl-C is the command's own business: a shell or a debugger means something else by it. Raises
     ServiceError when there is no such program.
     """
+    process = None
+    before = signal.getsignal(signal.SIGINT)
     try:
-        process = subprocess.Popen(command, cwd=CHECKOUT, env=with_programs(environ))
-    except FileNotFoundError as error:
-        raise ServiceError(f"There is no program {command[0]!r}.") from error
-    before = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
+        with _held_back():
+            process = _started(command, environ)
+        signal.signal(signal.SIGINT, lambda *_: None)
         code = process.wait()
     finally:
         signal.signal(signal.SIGINT, before)
-        _end(process)
+        if process is not None:
+            _end(process)
     return code if code >= 0 else 128 - code
+
+
+def _started(command: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(command, cwd=CHECKOUT, env=with_programs(environ))
+    except FileNotFoundError as error:
+        raise ServiceError(f"There is no program {command[0]!r}.") from error
+
+
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """What tells us to stop is heard at the end of the block: what was started in it is known then,
+    and can be ended."""
+    told: list[tuple[int, FrameType | None]] = []
+    answers = {number: signal.getsignal(number) for number in STOPPING}
+    for number, answer in answers.items():
+        if callable(answer):
+            signal.signal(number, lambda number, frame: told.append((number, frame)))
+    try:
+        yield
+    finally:
+        for number, answer in answers.items():
+            if callable(answer):
+                signal.signal(number, answer)
+    for number, frame in told:
+        answer = answers[signal.Signals(number)]
+        if callable(answer):
+            answer(number, frame)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

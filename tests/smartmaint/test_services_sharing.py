@@ -7,10 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from smartmaint.services import daemon, keys, lease, leftovers, network
+from smartmaint.services import daemon, keys, lease, leftovers, network, run
 from smartmaint.services.errors import ServiceError
 from smartmaint.services.home import CHECKOUT, Home
 from smartmaint.services.scratch import claim
@@ -18,6 +19,7 @@ from smartmaint.services.scratch import claim
 HOLDER = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from smartmaint.services import lease
 def note(word):
     with Path(sys.argv[1], "events").open("a") as events:
@@ -140,3 +142,20 @@ def test_an_interrupted_run_ends_its_command_and_its_servers(tmp_path: Path) -> 
     run.communicate(timeout=60)
     assert run.returncode == 130
     assert not daemon.alive(sleeping)
+
+
+def test_one_that_is_told_to_stop_while_it_starts_its_command_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+
+    def interrupted(*args: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(popen(*args, **options))
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.call(["sleep", "60"], os.environ)
+    assert started[0].poll() is not None
