@@ -73,10 +73,10 @@ def _held_back() -> Iterator[None]:
         for number, answer in answers.items():
             if callable(answer):
                 signal.signal(number, answer)
-    for number, frame in told:
-        answer = answers[signal.Signals(number)]
+    for told_by, frame in told:
+        answer = answers[signal.Signals(told_by)]
         if callable(answer):
-            answer(number, frame)
+            answer(told_by, frame)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
