@@ -1,14 +1,17 @@
-"""How often the sensors of healthy machines alarm together, at several settings.
+"""How often the sensors of healthy machines alarm together, and whether they do when they should.
 
-    python -m bench.machine_alarms
+    python -m bench.machine_alarms --seeds 301 302 303 304
 
 Machines of the generator's layout without any fault, a reading every ten minutes, judged by the
-joint fold; alarms are ranges as production makes them.
+joint fold at several settings; alarms are ranges as production makes them. Then machines of three
+sensors that share a load, in each of which one ceases to follow it for a day, within its own range:
+how many are found at the setting of 1, and after how many readings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import argparse
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,15 +24,17 @@ from anomalies.machines.grid import Era
 from anomalies.scoring import ranges
 from mlops.detectors.streaming.alarm import USUAL_WARMUP
 from sensors.generator import LAYOUT, normal
+from sensors.series import FloatArray
 
 JUDGED_DAYS, STEP_S, SEEDS = 60, 600, (301, 302, 303, 304)
+BROKEN_AT, BROKEN_ROWS, BROKEN_MACHINES = 1000, 150, 20  # a machine of each seed in turn
 SETTINGS = (0.5, 1.0, 3.0)
 
 
-def machines() -> Iterator[Judged]:
+def machines(seeds: Sequence[int] = SEEDS) -> Iterator[Judged]:
     rows = USUAL_WARMUP + JUDGED_DAYS * 86_400 // STEP_S
     times = np.datetime64("2026-01-05", "us") + np.arange(rows) * np.timedelta64(STEP_S, "s")
-    for seed in SEEDS:
+    for seed in seeds:
         for number, (_, _, kinds) in enumerate(LAYOUT):
             columns = [
                 normal(kind, times, np.random.default_rng([seed, number, sensor]))
@@ -46,8 +51,35 @@ def alarms(judged: Judged, setting: float) -> int:
     return len(ranges(scores_of(judged, policy), joining))
 
 
+def broken(seed: int) -> FloatArray:
+    """Three sensors of one load; the second mirrors it while it is broken: (rows, 3)."""
+    rng, rows = np.random.default_rng([seed, 3]), BROKEN_AT + BROKEN_ROWS
+    load = np.zeros(rows)
+    for row in range(1, rows):
+        load[row] = 0.95 * load[row - 1] + rng.normal()
+    load = np.tanh(load / 3)
+    load[BROKEN_AT:] *= 0.9
+    values = np.column_stack([load, 2 * load, -load]) + rng.uniform(-0.1, 0.1, size=(rows, 3))
+    values[BROKEN_AT:, 1] *= -1.0
+    return values
+
+
+def delay(seed: int) -> int | None:
+    """Readings until it is an alarm; None where it is none."""
+    values = broken(seed)
+    times = np.datetime64("2026-01-05", "us") + np.arange(len(values)) * np.timedelta64(STEP_S, "s")
+    era = Era(times[0], STEP_S, (1, 2, 3))
+    _, found = era.fold.judge(era.fold.start(), times, values)
+    scores = scores_of(Judged(era, times, found.parts, ((0, found),)), DetectionPolicy())
+    alarms = np.flatnonzero(scores[BROKEN_AT:] >= DetectionPolicy().alarm_level)
+    return int(alarms[0]) if len(alarms) else None
+
+
 def main() -> None:
-    found = list(machines())
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    seeds = parser.parse_args().seeds
+    found = list(machines(seeds))
     print(f"{len(found)} healthy machines, {JUDGED_DAYS} days")
     for setting in SETTINGS:
         rate = np.array([alarms(one, setting) for one in found]) * DAYS / JUDGED_DAYS
@@ -55,6 +87,12 @@ def main() -> None:
             f"promised {setting:g} in {DAYS} days: mean {rate.mean():.2f}, median "
             f"{np.median(rate):.2f}, worst {rate.max():.2f}"
         )
+    delays = [delay(seed * 1000 + number) for seed in seeds for number in range(BROKEN_MACHINES)]
+    found_after = [one for one in delays if one is not None]
+    print(
+        f"{len(found_after)} of {len(delays)} broken relations found, median after "
+        f"{np.median(found_after):g} readings, last after {max(found_after)}"
+    )
 
 
 if __name__ == "__main__":

@@ -107,7 +107,11 @@ class Joint:
 
     def rarity(self, X: FloatArray, besides: FloatArray | None = None) -> FloatArray:
         """Shape (n,), not negative; ALARM_RARITY and above is an alarm, 0 where context lacks."""
-        far = (np.log(self.distance(X, besides)) - self.log_mean_) / (self.log_sd_ + _STILL)
+        return self.rarity_of(self.distance(X, besides))
+
+    def rarity_of(self, distance: FloatArray) -> FloatArray:
+        """Shape (n,); as `rarity`, of distances."""
+        far = (np.log(distance) - self.log_mean_) / (self.log_sd_ + _STILL)
         rarity = -norm.logsf(far) / np.log(10.0)
         return np.asarray(np.nan_to_num(rarity * RARITY_A_DECADE, nan=0.0))
 

@@ -36,6 +36,7 @@ MEMORY, LEARNT_AGAIN, LASTING = 4, 2, 2  # stretches
 _LARGEST = 1e100
 _LEAST_VARIANCE = 1e-300
 _PRESENT = 0.5  # share of the learnt rows in which a sensor must say something to be judged
+_QUARTILE = 0.6745  # of the normal law, in deviations
 _ENOUGH = 0.75  # stretches of complete quiet rows, to learn again
 _LEARNT = ("centre", "width", "wandering", "offset", "spread", "freedom", "whitening")
 
@@ -65,9 +66,9 @@ class Fitted:
     chosen: IntArray | None = None
     besides: FloatArray | None = None
 
-    def rarity(self) -> FloatArray:
+    def distance(self) -> FloatArray:
         """Shape (n - context,)."""
-        return self.model.rarity(self.X, self.besides)[self.context :]
+        return self.model.distance(self.X, self.besides)[self.context :]
 
     def shares(self) -> FloatArray:
         """Shape (n - context, k)."""
@@ -89,22 +90,26 @@ class Fitted:
 
 @dataclass(slots=True)
 class _Nearest:
-    """The fit by which each row is least rare, with its rarity, (n,), and its shares, (n, k)."""
+    """The fit by which each row is least far, with its distance, (n,), and its shares, (n, k)."""
 
     fit: Fitted
-    rarity: FloatArray
+    distance: FloatArray
     shares: FloatArray
+
+    @property
+    def rarity(self) -> FloatArray:
+        return self.fit.model.rarity_of(self.distance)
 
     def consider(self, other: Fitted, rows: NDArray[np.bool_], least: float = np.inf) -> None:
         """Another one, for these rows, shape (n,), where it finds them less rare than `least`."""
-        found = other.rarity()
-        nearer = rows & (found < np.minimum(self.rarity, least))
+        found = other.distance()
+        nearer = rows & (found < self.distance) & (other.model.rarity_of(found) < least)
         if not nearer.any():
             return
         chosen = np.zeros(len(rows), np.int64) if self.fit.chosen is None else self.fit.chosen
         others = (*self.fit.others, other)
         self.fit = replace(self.fit, others=others, chosen=np.where(nearer, len(others), chosen))
-        self.rarity = np.where(nearer, found, self.rarity)
+        self.distance = np.where(nearer, found, self.distance)
         self.shares = np.where(nearer[:, np.newaxis], other.shares(), self.shares)
 
 
@@ -181,7 +186,8 @@ class JointFold:
             "quiet": np.zeros(MEMORY * self.fit_rows, bool),
             "seen": np.zeros(1, np.int64),
             "present": np.zeros(k, bool),
-            "tail": np.zeros(2),  # mean and deviation of the logarithms of held-back distances
+            "tail": np.zeros(2),  # mean and deviation of the logarithms of distances out of sample
+            "far": np.full(MEMORY * self.fit_rows, np.nan),  # these, as the rows were judged
             "is_fitted": np.zeros(1, bool),
             "until_fit": np.full(1, max(self.warmup, LEAST_ROWS)),
             "alarmed": np.zeros(1, np.int64),  # rows that alarmed, less those that did not
@@ -213,7 +219,8 @@ class JointFold:
 
     def _gather(self, state: State, hours: IntArray, values: FloatArray) -> int:
         taken = min(int(state["until_fit"][0]), len(values))
-        self._remember(state, hours[:taken], values[:taken], np.ones(taken, bool))
+        unjudged = np.full(taken, np.nan)
+        self._remember(state, hours[:taken], values[:taken], np.ones(taken, bool), unjudged)
         if state["until_fit"][0] == 0:
             self._fit(state)
         return taken
@@ -223,15 +230,18 @@ class JointFold:
     ) -> tuple[FloatArray, Fitted]:
         """The parts of the rows up to the one after which it learns again, and the fit."""
         rows = min(len(values), int(state["until_fit"][0]))
-        fit, rarity, shares = self._nearest(state, hours[:rows], values[:rows])
+        fit, distance, shares = self._nearest(state, hours[:rows], values[:rows])
+        rarity = fit.model.rarity_of(distance)
         is_alarm = score_of_rarity(rarity) >= ALARM_LEVEL
         lasted = _lasted(int(state["alarmed"][0]), np.where(is_alarm, 1, -1))
         too_long = np.flatnonzero(lasted >= LASTING * self.fit_rows)
         taken = int(too_long[0]) + 1 if len(too_long) else rows
-        self._remember(state, hours[:taken], values[:taken], ~is_alarm[:taken])
+        far = np.log(distance[:taken])
+        self._remember(state, hours[:taken], values[:taken], ~is_alarm[:taken], far)
         state["alarmed"][0] = lasted[taken - 1]
         if len(too_long):
             state["quiet"][-self.fit_rows :] = True
+            state["far"][-LASTING * self.fit_rows :] = np.nan
             state["alarmed"][0] = 0
         if len(too_long) or state["until_fit"][0] == 0:
             self._fit(state)
@@ -241,11 +251,11 @@ class JointFold:
     def _nearest(
         self, state: State, hours: IntArray, values: FloatArray
     ) -> tuple[Fitted, FloatArray, FloatArray]:
-        """The fit, the rarity of each row, shape (n,), and its shares, by the nearest season."""
+        """The fit, the distance of each row, shape (n,), and its shares, by the nearest season."""
         rows = len(values)
         known = self._known(state, hours, values)
         fit = self._fitted(state, known, self._by_utc(state, known), rows)
-        nearest = _Nearest(fit, fit.rarity(), fit.shares())
+        nearest = _Nearest(fit, fit.distance(), fit.shares())
         local = state["local_season"][self._local(known.hours) % daily.HOURS]
         if not np.array_equal(local, fit.season):
             nearest.consider(self._fitted(state, known, local, rows), np.ones(rows, np.bool_))
@@ -260,7 +270,7 @@ class JointFold:
                 season = np.broadcast_to(level, fit.X.shape)
                 for_long = self._fitted(state, known, season, rows)
                 nearest.consider(for_long, may_alarm, ALARM_RARITY)
-        return nearest.fit, nearest.rarity, nearest.shares
+        return nearest.fit, nearest.distance, nearest.shares
 
     def _known(self, state: State, hours: IntArray, values: FloatArray) -> _Known:
         """The rows with their context."""
@@ -281,12 +291,18 @@ class JointFold:
         return hours if self.zone == "UTC" else hours + clocks.ahead(ZoneInfo(self.zone), hours)
 
     def _remember(
-        self, state: State, hours: IntArray, values: FloatArray, quiet: NDArray[np.bool_]
+        self,
+        state: State,
+        hours: IntArray,
+        values: FloatArray,
+        quiet: NDArray[np.bool_],
+        far: FloatArray,
     ) -> None:
         rows = len(state["recent"])
         state["hours"] = np.concatenate([state["hours"], hours])[-rows:].copy()
         state["recent"] = np.concatenate([state["recent"], values])[-rows:].copy()
         state["quiet"] = np.concatenate([state["quiet"], quiet])[-rows:].copy()
+        state["far"] = np.concatenate([state["far"], far])[-rows:].copy()
         state["seen"] += len(values)
         state["until_fit"] -= len(values)
 
@@ -307,9 +323,25 @@ class JointFold:
         X = min(X - state["season"][hours % daily.HOURS], X - local, key=_scatter)
         model = Joint().fit(X, quiet, self.fit_rows)
         state["present"], state["is_fitted"][0] = present, True
-        state["tail"] = np.array([model.log_mean_, model.log_sd_])
+        state["tail"] = self._tail(model, state)
         for name in _LEARNT:
             state[name] = np.array(getattr(model.usual_, name))
+
+    def _tail(self, model: Joint, state: State) -> FloatArray:
+        """Mean and deviation of the logarithms of distances out of sample: of rows held back, or of
+        those that were judged lately, where these were farther.
+
+        A machine that wanders is met less well tomorrow than on any day that is held back. By
+        median and upper quartile, and without the alarm that goes on just now: a fault that nobody
+        confirmed does not become usual.
+        """
+        mean, deviation = model.log_mean_, model.log_sd_
+        far = state["far"][: len(state["far"]) - int(state["alarmed"][0])]
+        far = far[~np.isnan(far)]
+        if len(far) >= self.fit_rows:
+            middle, upper = np.quantile(far, (0.5, 0.75))
+            mean, deviation = max(mean, middle), max(deviation, (upper - middle) / _QUARTILE)
+        return np.array([mean, deviation])
 
 
 def _scatter(X: FloatArray) -> float:

@@ -27,18 +27,22 @@ NAMES = {"bearing": "temperature", "motor": "vibration", "oil": "pressure"}
 
 
 @cache
-def readings() -> FloatArray:
-    """Shape (ROWS, 3), every ten minutes. For the rows of BROKEN `motor` no longer follows the load
-    but takes values that it had before, at other times."""
-    rng = np.random.default_rng(29)
-    load = np.zeros(ROWS)
-    for row in range(1, ROWS):
+def readings(seed: int = 29, rows: int = ROWS, *broken: tuple[int, int]) -> FloatArray:
+    """Shape (rows, 3), every ten minutes. For the rows of BROKEN, or from the first to the second
+    of each of `broken`, `motor` no longer follows the load but takes values that it had before, at
+    other times."""
+    rng = np.random.default_rng(seed)
+    load = np.zeros(rows)
+    for row in range(1, rows):
         load[row] = 0.95 * load[row - 1] + rng.normal()
     load = np.tanh(load / 3)
-    load[BROKEN] *= 0.9
-    own = rng.uniform(-0.1, 0.1, size=(ROWS, 3))
+    spans = [slice(*span) for span in broken] or [BROKEN]
+    for span in spans:
+        load[span] *= 0.9
+    own = rng.uniform(-0.1, 0.1, size=(rows, 3))
     values = np.column_stack([load, 2 * load, -load]) + own + [60.0, 80.0, 40.0]
-    values[BROKEN, 1] = 160.0 - values[BROKEN, 1]
+    for span in spans:
+        values[span, 1] = 160.0 - values[span, 1]
     return values
 
 
