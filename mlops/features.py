@@ -41,6 +41,7 @@ __all__ = [
     "expected",
     "features_hash",
     "nature",
+    "of_instrument",
 ]
 
 FEATURES: tuple[str, ...] = (
@@ -107,8 +108,15 @@ def nature(contributions: FloatArray) -> Literal["instrument", "machine"]:
     >>> nature(np.eye(len(FEATURES))[FEATURES.index("flat")])
     'instrument'
     """
-    of_instrument = sum(contributions[FEATURES.index(name)] for name in sorted(INSTRUMENT))
-    return "instrument" if of_instrument > 0.5 else "machine"
+    return "instrument" if of_instrument(contributions[np.newaxis])[0] else "machine"
+
+
+def of_instrument(contributions: FloatArray) -> NDArray[np.bool_]:
+    """Which rows of shares, shape (n, len(FEATURES)), speak of the instrument: shape (n,)."""
+    total = np.zeros(len(contributions))
+    for name in sorted(INSTRUMENT):
+        total += contributions[:, FEATURES.index(name)]
+    return np.asarray(total > 0.5)
 
 
 def compute(times: TimeArray, values: FloatArray, first: int = 0) -> FloatArray:

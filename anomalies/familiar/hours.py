@@ -7,10 +7,10 @@ others those of the sun or of a timer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from sensors.clocks import NO_CHANGES
@@ -102,52 +102,45 @@ class Memory:
             laid(hours.maximum - hours.minimum, np.inf),
         )
 
-    def days_before(self, hour: int) -> int:
-        """Whole days to this hour from the first that is remembered then."""
-        begin, end = np.searchsorted(self.known, [hour - DAYS * DAY_HOURS, hour])
-        return int(hour - self.known[begin]) // DAY_HOURS if begin < end else 0
+    def days_before(self, hours: IntArray) -> IntArray:
+        """Whole days to each of these hours from the first that is remembered then, shape (k,)."""
+        begin = np.searchsorted(self.known, hours - DAYS * DAY_HOURS)
+        some = begin < np.searchsorted(self.known, hours)
+        days = np.zeros(len(hours), np.int64)
+        days[some] = (hours[some] - self.known[begin[some]]) // DAY_HOURS
+        return days
 
-    def days_like(self, window: Window, changes: IntArray = NO_CHANGES) -> int:
-        """On how many earlier days it read as in `window` at about this time.
+    def days_like(self, windows: Sequence[Window], changes: IntArray = NO_CHANGES) -> IntArray:
+        """On how many earlier days it read as in each window at about this time, shape (k,).
 
         changes: of the site's clock, as sensors.clocks gives them.
         """
-        days = window.hour - DAY_HOURS * np.arange(1, DAYS + 1)
-        alike = self._read_so(window, days)
+        hour = np.array([window.hour for window in windows], np.int64)
+        days = hour[:, np.newaxis] - DAY_HOURS * np.arange(1, DAYS + 1)
+        bands, columns = _Bands.of(self), _Columns.of(windows)
+        alike = self._read_so(columns, bands, days)
         if len(changes):
-            later = (changes[:, 0] > days[:, np.newaxis]) & (changes[:, 0] <= window.hour)
-            forward = later @ changes[:, 1]
-            alike |= self._read_so(window, days + forward)
-        return int(alike.sum())
+            later = changes[:, 0] > days[:, :, np.newaxis]
+            later &= changes[:, 0] <= hour[:, np.newaxis, np.newaxis]
+            alike |= self._read_so(columns, bands, days + later @ changes[:, 1])
+        return np.asarray(alike.sum(axis=1))
 
-    def _read_so(self, window: Window, hours: IntArray) -> NDArray[np.bool_]:
-        """Whether it read as in `window` about each of these hours, shape (n,)."""
+    def _read_so(self, windows: _Columns, bands: _Bands, hours: IntArray) -> NDArray[np.bool_]:
+        """Whether it read as in the window of each row about these hours of that row: (k, n)."""
         starts = hours - 2 - self.first
-        known = (starts >= 0) & (starts + BAND_HOURS <= len(self.low))
-        found = np.zeros(len(hours), np.bool_)
-        if known.any():
-            found[known] = self._alike(window, starts[known])
-        return found
-
-    def _alike(self, window: Window, starts: IntArray) -> NDArray[np.bool_]:
-        """Whether it lies in the bands of BAND_HOURS from these places of the grid on."""
-        room, mean_room = window.room, window.mean_room
-        alike = (window.low >= _least(self.low, starts) - room) & (
-            window.high <= _most(self.high, starts) + room
-        )
-        alike &= window.mean >= _least(self.least_mean, starts) - mean_room
-        alike &= window.mean <= _most(self.most_mean, starts) + mean_room
-        if window.may_be_stuck:
-            alike &= window.high - window.low >= CALM * _least(self.least_range, starts)
-        return np.asarray(alike)
+        known = (starts >= 0) & (starts < len(bands.low))
+        at = np.where(known, starts, 0)
+        return known & windows.lie_in(bands, at) if len(bands.low) else known
 
     def rested_like(self, window: Window, lower: float) -> bool:
         """Whether it read as in `window` at rest before, at whatever time: in hours that did not
         exceed `lower`, on DAYS_ALIKE days."""
+        if window.high > lower:
+            return False
         age = window.hour - self.known
         rests = self.known[(age >= DAY_HOURS) & (age <= DAYS * DAY_HOURS)] - self.first
         rests = rests[self.high[rests] <= lower]
-        if window.high > lower or len(np.unique(rests // DAY_HOURS)) < DAYS_ALIKE:
+        if len(np.unique(rests // DAY_HOURS)) < DAYS_ALIKE:
             return False
         room, mean_room = window.room, window.mean_room
         return bool(
@@ -162,9 +155,55 @@ class Memory:
         return bool(window.high - window.low < CALM * self.least_range[hours].min())
 
 
-def _least(grid: FloatArray, starts: IntArray) -> FloatArray:
-    return np.asarray(sliding_window_view(grid, BAND_HOURS)[starts].min(axis=1))
+@dataclass(frozen=True, slots=True)
+class _Bands:
+    """The least and most of BAND_HOURS from each place of the grid on, shape (n - 3,) each."""
+
+    low: FloatArray
+    high: FloatArray
+    least_mean: FloatArray
+    most_mean: FloatArray
+    least_range: FloatArray
+
+    @classmethod
+    def of(cls, own: Memory) -> _Bands:
+        least = (own.low, own.least_mean, own.least_range)
+        low, least_mean, least_range = (_over_band(np.minimum, grid) for grid in least)
+        high, most_mean = (_over_band(np.maximum, grid) for grid in (own.high, own.most_mean))
+        return cls(low, high, least_mean, most_mean, least_range)
 
 
-def _most(grid: FloatArray, starts: IntArray) -> FloatArray:
-    return np.asarray(sliding_window_view(grid, BAND_HOURS)[starts].max(axis=1))
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Windows as columns, shape (k, 1) each."""
+
+    low: FloatArray
+    high: FloatArray
+    mean: FloatArray
+    room: FloatArray
+    mean_room: FloatArray
+    may_be_stuck: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, windows: Sequence[Window]) -> _Columns:
+        rows = [(w.low, w.high, w.mean, w.room, w.mean_room) for w in windows]
+        low, high, mean, room, mean_room = np.array(rows, float).reshape(-1, 5).T[:, :, np.newaxis]
+        stuck = np.array([w.may_be_stuck for w in windows], np.bool_)
+        return cls(low, high, mean, room, mean_room, stuck[:, np.newaxis])
+
+    def lie_in(self, bands: _Bands, at: IntArray) -> NDArray[np.bool_]:
+        """Whether each lies in the bands at the places of its row, shape (k, n)."""
+        alike = self.low >= bands.low[at] - self.room
+        alike &= self.high <= bands.high[at] + self.room
+        alike &= self.mean >= bands.least_mean[at] - self.mean_room
+        alike &= self.mean <= bands.most_mean[at] + self.mean_room
+        alike &= ~self.may_be_stuck | (self.high - self.low >= CALM * bands.least_range[at])
+        return np.asarray(alike)
+
+
+def _over_band(least_or_most: np.ufunc, grid: FloatArray) -> FloatArray:
+    n = max(0, len(grid) - BAND_HOURS + 1)
+    found = grid[:n]
+    for later in range(1, BAND_HOURS):
+        found = least_or_most(found, grid[later : later + n])
+    return np.asarray(found)

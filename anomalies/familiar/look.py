@@ -6,7 +6,7 @@ or silent is no habit, and the core knows the whole past by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +14,8 @@ import numpy as np
 from anomalies import alarm_rate, scoring
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.familiar import modes as modes_of
-from anomalies.familiar.hours import DAY_HOURS, DAYS, DAYS_ALIKE, HOUR_US, Memory, Window
+from anomalies.familiar.hours import DAY_HOURS, DAYS, DAYS_ALIKE, HOUR_US, Memory
+from anomalies.familiar.lately import hours_at, near_each_other, windows_at
 from anomalies.familiar.modes import Heaps, Modes
 from anomalies.scoring import CHAMPION, LIMITS, RUNGS, STATISTICAL, Scored, Stretch, levels_of
 from mlops import features
@@ -28,7 +29,6 @@ from sensors.slices import Buckets, Level, Plan, combined
 SHARP = ("spike", "spread", *sorted(features.INSTRUMENT))
 _SHARP = np.isin(features.FEATURES, SHARP)
 _CLOCK = [features.FEATURES.index(name) for name in ("gap", "rhythm")]
-_TO_NOISE = 1.4826 / np.sqrt(2)  # of the median step
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +89,8 @@ def look_again(stretch: Stretch, scored: Scored, past: Past, policy: DetectionPo
     rows = _odd(scored, policy)
     if not len(rows):
         return scored
-    memory, runs = past.memory, Heaps.of_runs(stretch.series.values)
     scores, X, looks = scored.scores.copy(), scored.features.copy(), dict(scored.looks)
-    for row in rows.tolist():
-        look = _look(stretch, stretch.first + row, past, memory, runs)
+    for row, look in zip(rows.tolist(), _looks(stretch, stretch.first + rows, past), strict=True):
         if look is None:
             scores[row] = 0.0
         elif look != PLAIN:
@@ -119,8 +117,7 @@ def _odd(scored: Scored, policy: DetectionPolicy) -> np.ndarray:
     rows = np.flatnonzero(by_rung)
     odd = np.zeros(len(rows), bool)
     for judge, own in _by_judge(scored, rows):
-        shares = judge.contributions(scored.features[rows[own]])
-        odd[own] = [features.nature(share) == "machine" for share in shares]
+        odd[own] = ~features.of_instrument(judge.contributions(scored.features[rows[own]]))
     return rows[odd]
 
 
@@ -132,69 +129,102 @@ def _by_judge(scored: Scored, rows: np.ndarray) -> Iterator[tuple[Detector, np.n
         yield scored.judges[one][1], np.flatnonzero(owner == one)
 
 
-def _look(stretch: Stretch, at: int, past: Past, memory: Memory, runs: Heaps) -> Look | None:
-    """How to look at the reading `at` of the series; None where it is familiar. runs: of the
-    series."""
-    window, days = window_at(stretch, at), memory.days_before(_hour(stretch, at))
+def _looks(stretch: Stretch, at: IntArray, past: Past) -> list[Look | None]:
+    """How to look at readings of the series; None for those that are familiar. at: shape (k,)."""
+    windows, memory = windows_at(stretch, at), past.memory
+    days = memory.days_before(hours_at(stretch, at))
     # On the second day, once will do.
-    if memory.days_like(window, past.changes) >= min(DAYS_ALIKE, max(1, days)):
-        return None
-    modes = _modes(stretch, at, past, runs) if stretch.states is None else None
-    if modes is not None and memory.rested_like(window, modes.lower):
-        return None
-    return Look(modes if modes and _has_both(stretch, at, modes) else None, days < DAYS_ALIKE)
+    enough = np.minimum(DAYS_ALIKE, np.maximum(1, days))
+    new = np.flatnonzero(memory.days_like(windows, past.changes) < enough)
+    found: list[Look | None] = [None] * len(at)
+    highs = [windows[i].high for i in new.tolist()]
+    for i, modes in zip(new.tolist(), _modes(stretch, at[new], highs, past), strict=True):
+        if modes is None or not memory.rested_like(windows[i], modes.lower):
+            own = modes if modes and _has_both(stretch, int(at[i]), modes) else None
+            found[i] = Look(own, bool(days[i] < DAYS_ALIKE))
+    return found
 
 
-def window_at(stretch: Stretch, at: int) -> Window:
-    """The hour of readings that ends with the one `at`, of those that this is compared with."""
-    times, values = stretch.series.times, stretch.series.values
-    first = int(np.searchsorted(times, times[at] - np.timedelta64(HOUR_US, "us"), side="right"))
-    own = values[first : at + 1][stretch.conditions.peers(first, at)]
-    return Window(
-        hour=_hour(stretch, at),
-        low=float(own.min()),
-        high=float(own.max()),
-        mean=float(own.mean()),
-        rows=len(own),
-        noise=_noise(values[max(0, at - features.CONTEXT_ROWS) : at]),
-    )
+def _modes(
+    stretch: Stretch, at: IntArray, highs: Sequence[float], past: Past
+) -> list[Modes | None]:
+    """As the readings and hours before each reading show them; None where they show one mode only,
+    or where the machine's states are told.
+
+    highs: the highest reading of the hour that ends with each.
+    """
+    if stretch.states is not None:
+        return [None] * len(at)
+    known = _known(stretch, at, past)
+    hours = Heaps(past.hours.mean, past.hours.maximum - past.hours.minimum)
+    found = (_learnt_alone if stretch.conditions else _learnt)(stretch, at, hours, known)
+    if not past.only_rises:
+        return found
+    return [
+        modes or _at_rest(stretch, row, high, hours.means[begin:end])
+        for modes, row, high, (begin, end) in zip(
+            found, at.tolist(), highs, known.tolist(), strict=True
+        )
+    ]
 
 
-def _hour(stretch: Stretch, at: int) -> int:
-    micros = stretch.series.times[at].astype("datetime64[us]").astype(np.int64)
-    return int(micros // HOUR_US)
+def _known(stretch: Stretch, at: IntArray, past: Past) -> IntArray:
+    """Of each reading the first of the hours that are remembered then, and the one after the last:
+    shape (k, 2)."""
+    hours, numbers = hours_at(stretch, at), past.hours.begins // HOUR_US
+    edges = (hours - DAYS * DAY_HOURS, hours)
+    return np.stack([np.searchsorted(numbers, edge) for edge in edges], axis=1)
 
 
-def _noise(before: FloatArray) -> float:
-    """Of one reading, by how far readings jump; a thousandth of the value where they do not."""
-    steps = np.abs(np.diff(before))
-    moving = steps[steps > 0]
-    if not len(moving):
-        return 1e-3 * abs(float(before[-1])) + 1e-9 if len(before) else 0.0
-    return float(max(_TO_NOISE * np.median(steps), moving.min() / 2))
+def _learnt(stretch: Stretch, at: IntArray, hours: Heaps, known: IntArray) -> list[Modes | None]:
+    """Of readings that are compared with all before them."""
+    values, found = stretch.series.values, list[Modes | None]()
+    for near in near_each_other(at):
+        rows = at[near]
+        first = np.maximum(0, rows - features.CONTEXT_ROWS + 1)
+        runs = Heaps.of_runs(values[first[0] : rows[-1]])
+        stop = np.maximum(first, rows - modes_of.RUN_ROWS + 1)
+        spans = np.column_stack([known[near], first - first[0], stop - first[0]])
+        found += modes_of.learn_each(hours, runs, spans)
+    return found
 
 
-def _modes(stretch: Stretch, at: int, past: Past, runs: Heaps) -> Modes | None:
-    """As the readings and hours before a reading show them; None if it shows one mode only."""
+def _learnt_alone(
+    stretch: Stretch, at: IntArray, hours: Heaps, known: IntArray
+) -> list[Modes | None]:
+    """Of readings that are compared with some of those before them only."""
+    found = list[Modes | None]()
+    for row, own in zip(at.tolist(), known, strict=True):
+        runs = Heaps.of_runs(_healthy_before(stretch, row))
+        found += modes_of.learn_each(hours, runs, np.array([[*own, 0, len(runs.means)]]))
+    return found
+
+
+def _healthy_before(stretch: Stretch, at: int) -> FloatArray:
+    """The readings of the context of the one `at` that it is compared with."""
     first = max(0, at - features.CONTEXT_ROWS + 1)
     before = stretch.series.values[first:at]
-    recent = runs.within(first, at)
-    if stretch.conditions:
-        before = before[stretch.conditions.healthy(first, at)]
-        recent = Heaps.of_runs(before)
-    age = _hour(stretch, at) - past.hours.begins // HOUR_US
-    known = past.hours.take((age > 0) & (age <= DAYS * DAY_HOURS))
-    hours = Heaps(known.mean, known.maximum - known.minimum)
-    found = modes_of.learn(hours, recent)
-    if found is None and past.only_rises and len(before):
-        usual = float(np.quantile(np.concatenate([hours.means, before]), 0.75))
-        found = modes_of.at_rest(usual) if usual > 0 else None
-    return found
+    return before[stretch.conditions.healthy(first, at)] if stretch.conditions else before
+
+
+def _at_rest(stretch: Stretch, at: int, high: float, hours: FloatArray) -> Modes | None:
+    """What rest would be, by what was usual; None where nothing near `at` comes near to it, for
+    then it makes no difference."""
+    before, lowest = _healthy_before(stretch, at), _context(stretch, at).min()
+    most = max(before.max(initial=0.0), hours.max(initial=0.0))
+    if not len(before) or min(high, lowest) > modes_of.AT_REST * most:
+        return None
+    usual = float(np.quantile(np.concatenate([hours, before]), 0.75))
+    return modes_of.at_rest(usual) if usual > 0 else None
+
+
+def _context(stretch: Stretch, at: int) -> FloatArray:
+    return stretch.series.values[max(0, at - features.CONTEXT_ROWS + 1) : at + 1]
 
 
 def _has_both(stretch: Stretch, at: int, modes: Modes) -> bool:
     """Whether the context of a reading knows both modes."""
-    own = stretch.series.values[max(0, at - features.CONTEXT_ROWS + 1) : at + 1]
+    own = _context(stretch, at)
     return bool((own <= modes.lower).any() and (own >= modes.upper).any())
 
 

@@ -13,16 +13,14 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from anomalies.familiar import two_heaps
 from sensors.series import FloatArray, TimeArray
 
 LOWER, UPPER, CHANGING = 0, 1, 2
 ModeArray = NDArray[np.int8]
+IntArray = NDArray[np.int64]
 
-QUIET = 0.2  # of the whole range at most: what a run or an hour moves when it stands for a mode
-RUN_ROWS = 3
-FEWEST, SHARE = 6, 0.05  # runs and hours, and their share, that each mode has at least
-GAP = 0.4  # of the distance between the modes is empty, at least
-STAYS = 4  # lower, upper, lower, upper: it went there, came back, and went again
+RUN_ROWS = two_heaps.RUN_ROWS
 AT_REST, RUNS = 0.15, 0.5  # of the usual level
 SETTLING_ROWS, SETTLING_US = 3, 120_000_000
 
@@ -51,14 +49,6 @@ class Heaps:
         runs = sliding_window_view(values, RUN_ROWS)
         return cls(np.median(runs, axis=1), runs.max(axis=1) - runs.min(axis=1))
 
-    def within(self, first: int, stop: int) -> Heaps:
-        """Of the runs of readings, those of the readings first..stop-1."""
-        rows = slice(first, max(first, stop - RUN_ROWS + 1))
-        return Heaps(self.means[rows], self.ranges[rows])
-
-    def quiet(self, whole: float) -> FloatArray:
-        return self.means[self.ranges <= QUIET * whole]
-
 
 def learn(hours: Heaps, runs: Heaps) -> Modes | None:
     """The two modes of a past; None where it has one, or where it was in each only once.
@@ -69,15 +59,22 @@ def learn(hours: Heaps, runs: Heaps) -> Modes | None:
     >>> learn(Heaps(np.zeros(0), np.zeros(0)), Heaps.of_runs(np.arange(100.0))) is None
     True
     """
-    every = np.concatenate([hours.means, runs.means])
-    if len(every) < 2 * FEWEST:
-        return None
-    whole = float(every.max() - every.min())
-    by_hour, by_run = hours.quiet(whole), runs.quiet(whole)
-    found = _split(np.sort(np.concatenate([by_hour, by_run])))
-    if found is None or max(_stays(by_hour, found, 1), _stays(by_run, found, RUN_ROWS)) < STAYS:
-        return None
-    return found
+    return learn_each(hours, runs, np.array([[0, len(hours.means), 0, len(runs.means)]]))[0]
+
+
+def learn_each(hours: Heaps, runs: Heaps, spans: IntArray) -> list[Modes | None]:
+    """The same of many pasts of one sensor, each a stretch of its hours and one of its runs.
+
+    spans: shape (k, 4), first and last but one hour, first and last but one run of each.
+    """
+    means = np.concatenate([hours.means, runs.means])
+    ranges = np.concatenate([hours.ranges, runs.ranges])
+    own = spans + np.array([0, 0, len(hours.means), len(hours.means)])
+    order = np.argsort(means, kind="stable")
+    return [
+        None if np.isnan(lower) else Modes(lower, upper)
+        for lower, upper in two_heaps.split_each(means, ranges, order, own).tolist()
+    ]
 
 
 def at_rest(usual: float) -> Modes:
@@ -101,27 +98,3 @@ def modes_at(times: TimeArray, values: FloatArray, modes: Modes) -> ModeArray:
     settling = np.arange(n) - since < SETTLING_ROWS
     settling |= (since >= 0) & (micros - micros[np.maximum(since, 0)] < SETTLING_US)
     return np.where(settling, CHANGING, np.where(upper, UPPER, LOWER)).astype(np.int8)
-
-
-def _split(ordered: FloatArray) -> Modes | None:
-    """Between two heaps of sorted levels, with room to either side; None where there are not two"""
-    fewest = max(FEWEST, int(np.ceil(SHARE * len(ordered))))
-    if len(ordered) < 2 * fewest:
-        return None
-    gaps = np.diff(ordered)[fewest - 1 : len(ordered) - fewest]
-    place = int(np.argmax(gaps)) + fewest
-    below, above, gap = ordered[:place], ordered[place:], float(ordered[place] - ordered[place - 1])
-    if gap < GAP * float(np.median(above) - np.median(below)) or gap <= 0:
-        return None
-    return Modes(float(below[-1]) + gap / 4, float(above[0]) - gap / 4)
-
-
-def _stays(levels: FloatArray, modes: Modes, shortest: int) -> int:
-    """How many stays of at least so many there are, each in another mode than the one before."""
-    if not len(levels):
-        return 0
-    upper = levels >= modes.upper
-    edges = np.flatnonzero(np.concatenate([[True], upper[1:] != upper[:-1], [True]]))
-    long = np.diff(edges) >= shortest
-    kept = upper[edges[:-1]][long]
-    return int(np.count_nonzero(kept[1:] != kept[:-1]) + 1) if len(kept) else 0

@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from anomalies.familiar.modes import CHANGING, LOWER, UPPER, Heaps, Modes, learn, modes_at
+from anomalies.familiar.modes import (
+    CHANGING,
+    LOWER,
+    RUN_ROWS,
+    UPPER,
+    Heaps,
+    Modes,
+    learn,
+    learn_each,
+    modes_at,
+)
 from sensors.series import FloatArray
 
 NONE = Heaps(np.zeros(0), np.zeros(0))
@@ -72,3 +82,21 @@ def test_a_mode_knows_no_later_reading() -> None:
     whole = modes_at(times, values, Modes(1.0, 9.0))
     for cut in (20, 23, 24, 35, 80):
         np.testing.assert_array_equal(modes_at(times[:cut], values[:cut], Modes(1, 9)), whole[:cut])
+
+
+def test_pasts_that_share_what_they_know_are_learnt_as_each_alone() -> None:
+    rng = np.random.default_rng(3)
+    values = np.concatenate([cycles(6, rng), rng.normal(12.0, 0.2, 120), cycles(4, rng)])
+    runs, hours = Heaps.of_runs(values), Heaps(values[::6], np.abs(np.diff(values[::6], append=0)))
+    ends = rng.integers(0, len(hours.means), 60)
+    spans = np.column_stack([ends // 3, ends, np.maximum(0, ends * 6 - 150), ends * 6])
+    spans[:, 3] = np.minimum(spans[:, 3], len(runs.means))
+    alone = [
+        learn(
+            Heaps(hours.means[a:b], hours.ranges[a:b]),
+            Heaps.of_runs(values[c : max(c, d) + RUN_ROWS - 1]),
+        )
+        for a, b, c, d in spans
+    ]
+    assert learn_each(hours, runs, spans) == alone
+    assert 10 < sum(one is not None for one in alone) < 55
