@@ -114,7 +114,7 @@ def _draft(
     peak = found.peak
     said = _said(scored, peak, region.stretch)
     name, version = _model_of(scored, peak, served)
-    low, high = _expected(region, scored, peak)
+    low, high = _expected(region, scored, peak, policy)
     return _worded(
         Draft(
             sensor_id=region.sensor.pk,
@@ -151,10 +151,14 @@ def _model_of(scored: Scored, peak: int, served: Champion | NoChampion) -> tuple
     return "", None
 
 
-def _expected(region: Region, scored: Scored, peak: int) -> tuple[float, float]:
+def _expected(
+    region: Region, scored: Scored, peak: int, policy: DetectionPolicy
+) -> tuple[float | None, float | None]:
+    """Of the first readings of a sensor of which nothing is known nothing was to be expected."""
     if (own := scored.by_fleet(peak)) is not None:
         return float(own.judged.low[peak]), float(own.judged.high[peak])
-    return region.stretch.expected(region.stretch.first + peak)
+    at = region.stretch.first + peak
+    return region.stretch.expected(at) if at >= policy.statistical_rows else (None, None)
 
 
 @dataclass(frozen=True, slots=True)

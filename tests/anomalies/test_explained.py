@@ -77,6 +77,7 @@ def test_the_only_part_of_a_breach_is_the_limit_by_how_much(
     (part,) = breach.explanation["contributions"]
     assert part == {"feature": "limit.alarm_high", "share": 1.0, "value": 1.0}
     assert breach.sentence.endswith("it is above the alarm limit set for this sensor.")
+    assert "expected" not in breach.sentence  # before anything was known of it
 
 
 @pytest.mark.django_db
