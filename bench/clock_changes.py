@@ -22,6 +22,7 @@ from anomalies import folding
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.familiar.look import Past, look_again
 from anomalies.scoring import Limits, Stretch, ranges, score_stretches, with_core
+from bench.seeds import seed_range
 from sensors.clocks import NO_CHANGES, IntArray, changes
 from sensors.series import FloatArray, Series, TimeArray, to_datetime64
 
@@ -76,7 +77,7 @@ def alarms(series: Series, known: IntArray) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=_seeds, default=range(9201, 9231))
+    parser.add_argument("--seeds", type=seed_range, default=range(9201, 9231))
     options = parser.parse_args()
     print(
         f"{'change':<8}{'pattern':<8}{'hours':<6}{'told':>5}{'untold':>7}  of {len(options.seeds)}"
@@ -89,11 +90,6 @@ def main() -> None:
             untold += alarms(series, NO_CHANGES)
         kept = "local" if local else "UTC"
         print(f"{season:<8}{pattern:<8}{kept:<6}{told:>5}{untold:>7}", flush=True)
-
-
-def _seeds(text: str) -> range:
-    first, _, last = text.partition("-")
-    return range(int(first), int(last or first) + 1)
 
 
 if __name__ == "__main__":

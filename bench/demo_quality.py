@@ -32,6 +32,7 @@ from anomalies.scoring import (
     score_stretches,
     with_core,
 )
+from bench.seeds import seed_range
 from mlops import features
 from mlops.detectors.base import Detector
 from mlops.detectors.fitted import CANDIDATES, candidate
@@ -183,13 +184,12 @@ def _options() -> argparse.Namespace:
 
 
 def _seeds(text: str) -> range:
-    first, _, last = text.partition("-")
-    seeds = range(int(first), int(last or first) + 1)
-    if set(seeds) & set(KEPT_SEEDS):
+    found = seed_range(text)
+    if set(found) & set(KEPT_SEEDS):
         raise argparse.ArgumentTypeError("seeds 1 to 20 are kept for the demo")
-    if set(seeds) & set(FRESH_SEEDS):
+    if set(found) & set(FRESH_SEEDS):
         raise argparse.ArgumentTypeError(f"{FRESH_SEEDS} are kept for the last look: --fresh")
-    return seeds
+    return found
 
 
 if __name__ == "__main__":

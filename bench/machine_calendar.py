@@ -23,6 +23,7 @@ from anomalies.machines.fold import Judged
 from anomalies.machines.grid import Era
 from anomalies.scoring import ranges
 from bench.clock_changes import A_DAY, STEP, WHEN, ZONE, hours_of
+from bench.seeds import seed_range
 from sensors.series import FloatArray, TimeArray, to_datetime64
 
 DAYS, KNOWN = 33, 20
@@ -64,7 +65,7 @@ def anomalies(times: TimeArray, values: FloatArray) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=_seeds, default=range(1, 9))
+    parser.add_argument("--seeds", type=seed_range, default=range(1, 9))
     seeds = parser.parse_args().seeds
     months = len(seeds) * (DAYS - KNOWN) / 30
     print(f"{len(seeds)} machines each, which may give {months * POLICY.false_alarms:.1f}")
@@ -72,11 +73,6 @@ def main() -> None:
         times = times_of(WHEN.get(case, WHEN["spring"]))
         on = works(case, times)
         print(f"{case:<18}{sum(anomalies(times, values_of(on, s)) for s in seeds):>4}", flush=True)
-
-
-def _seeds(text: str) -> range:
-    first, _, last = text.partition("-")
-    return range(int(first), int(last or first) + 1)
 
 
 if __name__ == "__main__":

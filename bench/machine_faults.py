@@ -21,6 +21,7 @@ from anomalies.machines.alarms import merge_gap_rows, scores_of
 from anomalies.machines.fold import Judged
 from anomalies.machines.grid import Era, Member, Rows, eras, table
 from anomalies.scoring import Range, ranges
+from bench.seeds import seed_range
 from sensors.clocks import IntArray
 from sensors.generator import Stream
 from sensors.generator.machines import OF_INSTRUMENT, OF_ONE_QUANTITY, TOGETHER, machine
@@ -81,16 +82,11 @@ def found_of(sorts: Iterable[str], seeds: Iterable[int]) -> dict[str, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=_seeds, default=range(101, 104))
+    parser.add_argument("--seeds", type=seed_range, default=range(101, 104))
     seeds = parser.parse_args().seeds
     for group, sorts in GROUPS.items():
         for sort, count in found_of(sorts, seeds).items():
             print(f"{group:<18}{sort:<20}{count:>4} of {len(seeds)}", flush=True)
-
-
-def _seeds(text: str) -> range:
-    first, _, last = text.partition("-")
-    return range(int(first), int(last or first) + 1)
 
 
 if __name__ == "__main__":

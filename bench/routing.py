@@ -22,6 +22,7 @@ import numpy as np
 from anomalies import nature
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.scoring import Limits, Stretch, ranges, score_stretches
+from bench.seeds import seed_range
 from mlops import features
 from sensors.generator import Fault, Stream, generate
 from sensors.generator.machines import OF_INSTRUMENT, SORTS, TOGETHER, machine
@@ -160,15 +161,10 @@ def _order(one: Routed) -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=_seeds, default=range(101, 104))
+    parser.add_argument("--seeds", type=seed_range, default=range(101, 104))
     parser.add_argument("--fleet", action="store_true", help="On the demo's fleets.")
     parser.add_argument("--verbose", action="store_true", help="Name each fault routed wrongly.")
     return parser.parse_args()
-
-
-def _seeds(text: str) -> range:
-    first, _, last = text.partition("-")
-    return range(int(first), int(last or first) + 1)
 
 
 if __name__ == "__main__":
