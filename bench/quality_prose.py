@@ -25,12 +25,15 @@ of other files.
 Of a machine's joint distance, SKAB's labels were looked at five times: without learning again, F1
 was .826; learning again every eighth, quarter or two stretches gave .592, .640 and .826. How often
 it learns again and the least rows it needs (400) were chosen with those looks and with the early
-alarms of IMS test 2, so neither set is unseen. Left as it is: on the normal run of SKAB 18 % of the
-rows of the machine are alarms, on the transformer loads 20 % (a warm-up of 400 rows each), which is
-more than the joint distance promises; learning again every quarter stretch leaves 5 % of the
-former, about as many of the latter (17 % against 14 % with 600 rows), and costs the faults
-that begin slowly. That a fall of vibration is no fault (ISO 20816 bounds its zones above only) was
-put in after IMS test 2 had shown bearings that get quieter while they run in.
+alarms of IMS test 2, so neither set is unseen. From the second fit on, distances out of sample that
+were farther than those held back move the level: on the normal run of SKAB 5.7 % of the rows of the
+machine are alarms (19.0 % by rows held back alone), on the transformer loads 10.1 % (16.4 %; a
+warm-up of 400 rows each), which is still more than the joint distance promises. That was chosen on
+healthy generated machines, planted breaks and these two runs, without a look at labels; SKAB's
+experiments end before a second fit. A trial that went by the upper tenth of the distances instead
+of the upper quarter left 3.3 % of the latter, but then a fault of two days that nobody confirmed
+hid the next one on each of 20 machines. That a fall of vibration is no fault (ISO 20816 bounds its
+zones above only) was put in after IMS test 2 had shown bearings that get quieter while they run in.
 
 Bearing 4 of IMS test 2, judged alone, alarms once at 19 % of life: for one reading 0.7 % above any
 before it and 4 % above their mean. With 147 rows to warm up a sensor may give 9 such rows in the
