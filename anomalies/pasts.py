@@ -27,6 +27,8 @@ REACH = timedelta(days=DAYS) + 2 * HOUR
 def pasts_of(looked_at: Sequence[tuple[Sensor, Stretch]]) -> list[Past]:
     """Of each sensor the hours that the rows of its stretch may know: those in which its machine
     ran throughout, and without those of confirmed faults."""
+    if not looked_at:
+        return []
     asked = [(sensor.pk, *_reach(stretch)) for sensor, stretch in looked_at]
     ids = [sensor.pk for sensor, _ in looked_at]
     told, blamed = states.told_of(ids), exclusions.known_of(ids)

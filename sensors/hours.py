@@ -50,6 +50,8 @@ Asked = tuple[int, datetime, datetime]
 def hours_of(asked: Sequence[Asked]) -> list[Buckets]:
     """Of each (sensor, since, until), both whole hours, the hours in which it has readings with
     since <= time < until, oldest first."""
+    if not asked:
+        return []
     ids = [pk for pk, _, _ in asked]
     _catch_up(ids)
     # In this order: a pass that ends meanwhile moves what is noted into the roll-ups, so what is
