@@ -135,7 +135,7 @@ def _chart(row: ShadowScores, pair: Pair) -> SafeString:
     ]
     drawn = charts.Chart(
         series=Series(pair.times, pair.champion, quality),
-        unit="score",
+        unit="",
         zone=zone_of(row.sensor.site.timezone),
         title=f"Scores of {row.sensor.external_id}",
         levels=[charts.Level(ALARM_LEVEL, "anomalous from")],
