@@ -39,6 +39,7 @@ SEEN = (
     "readings",
     "severity",
     "nature",
+    "excursion",
     "detector",
     "rung",
     "model_name",
