@@ -22,6 +22,7 @@ SOURCE = "precedents"
 # Of what differs by so much a likeness of exp(-1/2) is left.
 SIZE_OCTAVES = 1.0
 DURATION_OCTAVES = 1.5
+READINGS_OCTAVES = 1.0  # of an excursion, beyond the readings whose course is compared
 DAYTIME_HOURS = 1.5
 # Of a likeness that another time of day can take at most: faults keep no hours, nuisances often do.
 # The course that a value ran says much by itself, what a detector said of it less.
@@ -38,7 +39,8 @@ class Look:
 
     shares: feature to its share of the score; side: -1 below what was expected, 1 above, 0 within
     or not known; size: distance from the middle of the expected band in half-widths of it, else
-    alarm levels; duration_s: seconds; hour: of the day in the site's time zone, 0..24.
+    alarm levels; duration_s: seconds; hour: of the day in the site's time zone, 0..24; readings:
+    how many were odd.
     """
 
     shares: tuple[tuple[str, float], ...]
@@ -47,6 +49,7 @@ class Look:
     duration_s: float
     hour: float
     excursion: Excursion | None = None
+    readings: int = 1
 
     @classmethod
     def of(cls, evidence: Evidence) -> Look:
@@ -58,6 +61,7 @@ class Look:
         return cls(
             *(evidence.shares, side, size, evidence.duration_s, evidence.hour or 0.0),
             excursion=evidence.excursion,
+            readings=evidence.readings,
         )
 
 
@@ -84,7 +88,7 @@ def likeness(one: Look, other: Look) -> float:
     if one.excursion is not None and other.excursion is not None:
         alike = excursion.likeness(one.excursion, other.excursion)
         if alike is not None:
-            return alike * _daytime(one, other, DAYTIME_SHARE_OF_COURSE)
+            return alike * _lasting(one, other) * _daytime(one, other, DAYTIME_SHARE_OF_COURSE)
     return _likeness_by_detector(one, other)
 
 
@@ -97,6 +101,12 @@ def _likeness_by_detector(one: Look, other: Look) -> float:
     lasted = math.log2((60 + one.duration_s) / (60 + other.duration_s)) / DURATION_OCTAVES
     alike = min(overlap, 1.0) * math.exp(-0.5 * (size**2 + lasted**2))
     return alike * _daytime(one, other, DAYTIME_SHARE)
+
+
+def _lasting(one: Look, other: Look) -> float:
+    """What goes on for long is something else, even if it began like a door."""
+    longer = (excursion.ROWS + one.readings) / (excursion.ROWS + other.readings)
+    return math.exp(-0.5 * (math.log2(longer) / READINGS_OCTAVES) ** 2)
 
 
 def _daytime(one: Look, other: Look, share: float) -> float:

@@ -54,7 +54,7 @@ def test_the_other_side_of_the_band_looks_like_nothing_before() -> None:
 
 
 def test_a_look_is_read_off_the_evidence() -> None:
-    assert Look.of(evidence()) == DOOR
+    assert Look.of(evidence(readings=1)) == DOOR
 
 
 def test_what_was_refuted_lowers_what_looks_like_it_and_more_each_time() -> None:
@@ -138,6 +138,17 @@ def test_a_fault_that_runs_another_course_is_as_credible_after_ten_refuted_doors
     same = opened(shares=DOOR.shares, duration_s=900.0, hour=6.0, size=2.0)
     after = WITHOUT + said(evidence(excursion=fault), *[refuted(same)] * 10)
     assert after >= POLICY.false_positive_threshold
+
+
+def test_what_began_like_the_door_and_goes_on_is_credible_again() -> None:
+    after = [
+        WITHOUT + said(evidence(excursion=OPENED, readings=n), *[refuted(opened(readings=3))] * 4)
+        for n in (1, 3, 6, 12, 24, 48)
+    ]
+    assert after[1] == min(after)
+    assert max(after[:3]) < POLICY.false_positive_threshold
+    assert after[2:] == sorted(after[2:])
+    assert after[-1] > POLICY.credible_threshold
 
 
 def test_without_an_excursion_on_both_sides_the_detector_s_words_are_compared() -> None:
