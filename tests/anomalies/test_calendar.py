@@ -84,7 +84,7 @@ def test_a_flood_after_an_outage_ends_as_if_there_had_been_none(mailoutbox: list
     work()
     post(late, times[gone.stop : -20], values[gone.stop : -20])
     work()
-    assert [nature for *_, nature in found(late)][-1] == "instrument"  # it was silent, so far
+    assert "instrument" in {nature for *_, nature in found(late)}  # it was silent, so far
     told = Notification.objects.count()
     pieces = (
         np.random.default_rng(SEED).permutation(np.arange(gone.start, gone.stop)).reshape(8, -1)
