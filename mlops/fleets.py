@@ -1,7 +1,7 @@
 """Priors of fleets: made of the sensors of a kind at a site, and which one judges a new sensor.
 
 Which prior judges a reading is settled by what is stored. A sensor is judged by the newest prior
-that was there when it was registered; one that is older than all priors, by the first one. And a
+that served when it was registered; one that is older than all of these, by the first one. And a
 prior judges only readings measured a while after it was made: none of them can have been scored
 before it existed. So a prior that is made changes nothing that was found before, and the same
 readings end in the same anomalies however they come.
@@ -73,7 +73,9 @@ def of_sensors(sensors: Iterable[Sensor]) -> dict[int, FleetPrior]:
 
 
 def _chosen(sensor: Sensor, priors: Sequence[FleetPrior]) -> FleetPrior:
-    before = [prior for prior in priors if prior.made_at <= sensor.created_at]
+    # Not by when it was made: a pass over fleets ends later than it begins, and what is chosen once
+    # must stay.
+    before = [prior for prior in priors if prior.serves_from <= sensor.created_at]
     return before[-1] if before else priors[0]
 
 

@@ -171,6 +171,26 @@ def test_what_it_was_made_of_and_when_is_stored_and_it_is_not_made_again_at_once
     assert FleetPrior.objects.count() == 2
 
 
+def test_a_sensor_keeps_the_prior_that_served_when_it_was_registered() -> None:
+    site = fleet()
+    (first,) = learn()
+    for seed in (3, 4):
+        veteran(site, seed)
+    later = MADE + timedelta(days=1)
+    (second,) = learn(later)
+    served = timedelta(minutes=30)
+    for registered, prior in (
+        (MADE - timedelta(days=1), first),
+        (MADE + served, first),
+        (later + served, first),  # it may have been scored before that one was stored
+        (later + fleets.SERVES_AFTER, second),
+    ):
+        sensor = newcomer(site)
+        Sensor.objects.filter(pk=sensor.pk).update(created_at=registered)
+        sensor.refresh_from_db()
+        assert fleets.of_sensors([sensor]) == {sensor.pk: prior}
+
+
 def test_two_sensors_of_a_kind_sensors_of_no_kind_and_other_units_make_none() -> None:
     site = fleet(sensors=2)
     veteran(site, 2, unit="bar")
