@@ -10,7 +10,7 @@ import numpy as np
 
 from anomalies.folding import Checkpoint, edges, kept
 from anomalies.machines.grid import Era, Rows
-from mlops.detectors.streaming.joint import Judgement, Told
+from mlops.detectors.streaming.judgement import Judgement, Told
 from sensors.series import FloatArray, TimeArray
 
 
