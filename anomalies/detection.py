@@ -128,30 +128,36 @@ def _scored(
     young: the fleets of those that are new. known: takes the features of those in whose context all
     readings are alike.
     """
+    judged = [pair for group in _groups(works) for pair in _by_rungs(group)]
+    for (work, by_rung), scored in zip(judged, _looked_at_again(judged), strict=True):
+        stretch = work.region.stretch
+        if not stretch.conditions:
+            known[work.sensor_id] = Known(stretch.series, stretch.first, by_rung.features)
+        if (core := work.unfolded.judged) is not None:
+            rarity, stood = folding.rarity(core), stretch.stood
+            if stood is not None:
+                rarity = np.where(stood, 0.0, rarity)  # the core knows no operating states
+            found = with_core(scored, core, rarity, work.policy)
+            own = young.get(work.sensor_id)
+            yield work, found if own is None else with_fleet(found, stretch, own)
+
+
+def _groups(works: Sequence[Work]) -> Iterable[list[Work]]:
+    """Those of which the core has judged all, by champion and policy."""
     groups: dict[tuple[tuple[str, int] | None, DetectionPolicy], list[Work]] = {}
     for work in works:
         served = work.served
         model = (served.name, served.version) if isinstance(served, Champion) else None
-        key = (model, work.policy)
         if work.unfolded.judged is not None:
-            groups.setdefault(key, []).append(work)
-    for (_, policy), group in groups.items():
-        served = group[0].served
-        detector = served.detector if isinstance(served, Champion) else None
-        stretches = [work.region.stretch for work in group]
-        by_rungs = score_stretches(stretches, detector, policy)
-        again = _looked_at_again(group, by_rungs)
-        for work, by_rung, scored in zip(group, by_rungs, again, strict=True):
-            stretch = work.region.stretch
-            if not stretch.conditions:
-                known[work.sensor_id] = Known(stretch.series, stretch.first, by_rung.features)
-            if (core := work.unfolded.judged) is not None:
-                rarity, stood = folding.rarity(core), stretch.stood
-                if stood is not None:
-                    rarity = np.where(stood, 0.0, rarity)  # the core knows no operating states
-                found = with_core(scored, core, rarity, policy)
-                own = young.get(work.sensor_id)
-                yield work, found if own is None else with_fleet(found, stretch, own)
+            groups.setdefault((model, work.policy), []).append(work)
+    return groups.values()
+
+
+def _by_rungs(group: Sequence[Work]) -> Iterable[tuple[Work, Scored]]:
+    served = group[0].served
+    detector = served.detector if isinstance(served, Champion) else None
+    stretches = [work.region.stretch for work in group]
+    return zip(group, score_stretches(stretches, detector, group[0].policy), strict=True)
 
 
 def _challenge(scored: Iterable[tuple[Work, Scored]], *, now: datetime) -> None:
@@ -178,14 +184,13 @@ def _seen(work: Work, scored: Scored, served: Champion) -> shadow.Seen:
     )
 
 
-def _looked_at_again(works: Sequence[Work], scored: Sequence[Scored]) -> list[Scored]:
+def _looked_at_again(judged: Sequence[tuple[Work, Scored]]) -> list[Scored]:
     """What the rungs find odd with their short memory may be what it does every day."""
-    due = [i for i, one in enumerate(scored) if look.is_due(one, works[i].policy)]
-    regions_due = [works[i].region for i in due]
-    found = list(scored)
-    pasts_due = pasts.pasts_of([(region.sensor, region.stretch) for region in regions_due])
-    for i, region, past in zip(due, regions_due, pasts_due, strict=True):
-        found[i] = look.look_again(region.stretch, scored[i], past, works[i].policy)
+    due = [i for i, (work, scored) in enumerate(judged) if look.is_due(scored, work.policy)]
+    asked = [(judged[i][0].region.sensor, judged[i][0].region.stretch) for i in due]
+    found = [scored for _, scored in judged]
+    for i, (_, stretch), past in zip(due, asked, pasts.pasts_of(asked), strict=True):
+        found[i] = look.look_again(stretch, found[i], past, judged[i][0].policy)
     return found
 
 
