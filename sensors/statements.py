@@ -84,7 +84,7 @@ class _ArrayDumper(Dumper):
 def copying(statement: str) -> Iterator[psycopg.Copy]:
     """COPY ... FROM STDIN, in the transaction that Django is in.
 
-    Whoever writes into it does not wait until that is received: there may be more to read.
+    Whoever writes into it does not wait until that is received, and may work meanwhile.
     """
     with connection.wrap_database_errors, _cursor(statement) as cursor:
         writer = LibpqWriter(cursor, flush_threshold=_NEVER)

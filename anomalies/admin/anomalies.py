@@ -21,11 +21,12 @@ from anomalies.admin import detail, filters, outlook, picture, reviews
 from anomalies.models import Anomaly, Verdict
 from sensors.admin import cells
 from sensors.admin.empty import Empty
+from sensors.admin.read_only import ReadOnly
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 
 
 @admin.register(Anomaly)
-class AnomalyAdmin(SiteScopedAdmin):
+class AnomalyAdmin(ReadOnly, SiteScopedAdmin):
     change_form_template = "admin/anomalies/anomaly/change_form.html"
     empty = Empty(
         headline="Nothing awaits review.",
@@ -62,17 +63,6 @@ class AnomalyAdmin(SiteScopedAdmin):
     search_fields = ("sensor__external_id", "sensor__asset__name", "detector", "model_name")
     search_help_text = "Sensor id, machine, detector or model"
     actions = ("confirm", "false_positive", "unsure")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Nobody edits what was detected."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Anomalies are withdrawn by detection, never deleted."""
-        return False
 
     def has_review_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("anomalies.add_review")

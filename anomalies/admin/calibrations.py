@@ -18,12 +18,13 @@ from anomalies.agreement import agreement
 from anomalies.models import Anomaly, Calibration, Decision, Verdict
 from sensors.admin import cells
 from sensors.admin.empty import Empty
+from sensors.admin.read_only import ReadOnly
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.presentation import local, zone_of
 
 
 @admin.register(Calibration)
-class CalibrationAdmin(SiteScopedAdmin):
+class CalibrationAdmin(ReadOnly, SiteScopedAdmin):
     change_list_template = "admin/anomalies/calibration/change_list.html"
     empty = Empty(
         headline="No threshold was moved.",
@@ -42,15 +43,6 @@ class CalibrationAdmin(SiteScopedAdmin):
         newest = Calibration.objects.in_force().values("pk")
         is_newest = Case(When(pk__in=newest, then=True), default=False)
         return super().get_queryset(request).annotate(is_in_force=is_newest)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def has_revert_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("anomalies.change_calibration")

@@ -25,6 +25,7 @@ from anomalies.episodes import acting
 from anomalies.models import Episode, State
 from sensors.admin import cells
 from sensors.admin.empty import Empty
+from sensors.admin.read_only import ReadOnly
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.presentation import age
 
@@ -60,7 +61,7 @@ class ActForm(forms.Form):
 
 
 @admin.register(Episode)
-class EpisodeAdmin(SiteScopedAdmin):
+class EpisodeAdmin(ReadOnly, SiteScopedAdmin):
     change_form_template = "admin/anomalies/episode/change_form.html"
     change_list_template = "admin/anomalies/episode/change_list.html"
     empty = Empty(
@@ -87,16 +88,6 @@ class EpisodeAdmin(SiteScopedAdmin):
     ordering = ("-severity", "-started_at", "-id")
     search_fields = ("asset__name", "sensor__external_id", "first_sensor__external_id")
     search_help_text = "Machine or sensor"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Its facts follow from its evidence; what people do is done by acts."""
-        return False
 
     def may_act(self, request: HttpRequest) -> bool:
         return request.user.has_perm("anomalies.change_episode")

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from anomalies.models import Message, NotificationRoute
 from sensors.admin import cells
 from sensors.admin.empty import Empty
+from sensors.admin.read_only import ReadOnly
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.models import Site
 from sensors.presentation import age, shortened, zone_of
@@ -109,7 +110,7 @@ class NotificationRouteAdmin(SiteScopedAdmin):
 
 
 @admin.register(Message)
-class MessageAdmin(SiteScopedAdmin):
+class MessageAdmin(ReadOnly, SiteScopedAdmin):
     empty = Empty(
         text="A message is made when an episode opens, grows worse or is resolved and a route "
         "takes it. What is older than six hours is told to nobody."
@@ -122,15 +123,6 @@ class MessageAdmin(SiteScopedAdmin):
     fields = ("subject", "route", "site", "shown_state", "attempts", "next_attempt_at", "sent_at",
               "error", "key", "text")  # fmt: skip
     readonly_fields = fields
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def has_resend_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("anomalies.change_message")

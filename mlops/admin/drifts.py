@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from mlops.admin.reading import ReadOnlyAdmin
 from mlops.models import Drift, Retraining
 from sensors.admin import cells
 from sensors.admin.empty import Empty
+from sensors.admin.read_only import ReadOnly
 from sensors.admin.tenancy import SiteScopedAdmin
 from sensors.presentation import quantity
 
 
 @admin.register(Drift)
-class DriftAdmin(SiteScopedAdmin):
+class DriftAdmin(ReadOnly, SiteScopedAdmin):
     empty = Empty(
         headline="No sensor has drifted.",
         text="Every night the last 72 hours of each sensor are compared with its 12 weeks "
@@ -28,15 +26,6 @@ class DriftAdmin(SiteScopedAdmin):
     list_select_related = ("sensor",)
     search_fields = ("sensor__external_id",)
     date_hierarchy = "found_at"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @admin.display(description="shift", ordering="shift")
     def shifted(self, drift: Drift) -> str:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
-from django.http import HttpRequest
 
 from mlops.models import FleetPrior
 from sensors.admin.empty import Empty
+from sensors.admin.read_only import ReadOnly
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.presentation import quantity
 
 
 @admin.register(FleetPrior)
-class FleetPriorAdmin(SiteScopedAdmin):
+class FleetPriorAdmin(ReadOnly, SiteScopedAdmin):
     """Never changed: anomalies name the one that judged them."""
 
     empty = Empty(
@@ -27,15 +25,6 @@ class FleetPriorAdmin(SiteScopedAdmin):
     list_filter = (("site", VisibleRelatedFilter), "kind")
     list_select_related = ("site",)
     date_hierarchy = "made_at"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     @admin.display(description="made of")
     def made_of(self, prior: FleetPrior) -> str:

@@ -17,6 +17,7 @@ from mlops.shadow import Counted, Pair
 from sensors import charts
 from sensors.admin import cells
 from sensors.admin.empty import Empty
+from sensors.admin.read_only import ReadOnly
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.presentation import zone_of
 from sensors.series import Series
@@ -27,7 +28,7 @@ ARRAYS = ("times", "champion_scores", "challenger_scores")
 
 
 @admin.register(ShadowScores)
-class ShadowScoresAdmin(SiteScopedAdmin):
+class ShadowScoresAdmin(ReadOnly, SiteScopedAdmin):
     """One row for each challenger and sensor."""
 
     empty = Empty(
@@ -44,15 +45,6 @@ class ShadowScoresAdmin(SiteScopedAdmin):
     list_per_page = 50
     search_fields = ("name", "sensor__external_id")
     search_help_text = "Model or sensor id"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).newest_of_each().defer(*ARRAYS)  # type: ignore[attr-defined]

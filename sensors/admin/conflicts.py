@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from sensors.admin import cells
 from sensors.admin.empty import Empty
+from sensors.admin.read_only import ReadOnly
 from sensors.admin.tenancy import SiteScopedAdmin, VisibleRelatedFilter
 from sensors.models import ReadingConflict
 from sensors.presentation import local, number, zone_of
@@ -25,7 +25,7 @@ DIGITS = 9
 
 
 @admin.register(ReadingConflict)
-class ReadingConflictAdmin(SiteScopedAdmin):
+class ReadingConflictAdmin(ReadOnly, SiteScopedAdmin):
     empty = Empty(
         headline="No two values for one time.",
         text="Where a reading is sent again with another value, both are written down here. "
@@ -50,17 +50,6 @@ class ReadingConflictAdmin(SiteScopedAdmin):
         (None, {"fields": ("name", "measured", "stands", "does_not", "settled")}),
         ("Origin of the second", {"fields": ("source", "key", "received")}),
     )
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What was sent is a fact; the other value can be sent again under `keep_last`."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Retention removes what is old; nobody removes what is inconvenient."""
-        return False
 
     @admin.display(description="received", ordering="received_at")
     def received(self, row: ReadingConflict) -> SafeString | str:

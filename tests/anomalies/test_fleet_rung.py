@@ -40,6 +40,16 @@ from tests.factories import make_anomaly, make_person, make_site
 pytestmark = pytest.mark.django_db
 
 
+def found_of_a_newcomer() -> Anomaly:
+    """What the fleet's prior finds among the first readings of a new sensor."""
+    site = fleet()
+    learn()
+    sensor = newcomer(site)
+    store(sensor, np.arange(70))
+    drain()
+    return Anomaly.objects.standing().get(sensor=sensor, start=BEGUN + 20 * EVERY)
+
+
 def outcome(sensor: Sensor) -> list[tuple[object, ...]]:
     found = Anomaly.objects.standing().filter(sensor=sensor).order_by("start")
     return [
@@ -121,12 +131,7 @@ def test_a_prior_that_is_made_later_leaves_what_was_found_as_it_is() -> None:
 
 
 def test_a_confirmed_anomaly_of_a_newcomer_keeps_its_score() -> None:
-    site = fleet()
-    learn()
-    sensor = newcomer(site)
-    store(sensor, np.arange(70))
-    drain()
-    found = Anomaly.objects.standing().get(sensor=sensor, start=BEGUN + 20 * EVERY)
+    found = found_of_a_newcomer()
     score, found.verdict = found.score, Verdict.CONFIRMED
     found.save()
     exclusions.settle(found, now=NOW)
@@ -137,14 +142,9 @@ def test_a_confirmed_anomaly_of_a_newcomer_keeps_its_score() -> None:
 
 
 def test_the_first_readings_gone_it_says_so() -> None:
-    site = fleet()
-    learn()
-    sensor = newcomer(site)
-    store(sensor, np.arange(70))
-    drain()
-    found = Anomaly.objects.standing().get(sensor=sensor, start=BEGUN + 20 * EVERY)
+    found = found_of_a_newcomer()
     SensorProfile.objects.create(
-        sensor=sensor,
+        sensor=found.sensor,
         count=70,
         first_time=BEGUN,
         last_time=BEGUN + 69 * EVERY,
