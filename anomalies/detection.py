@@ -189,8 +189,14 @@ def _looked_at_again(judged: Sequence[tuple[Work, Scored]]) -> list[Scored]:
     due = [i for i, (work, scored) in enumerate(judged) if look.is_due(scored, work.policy)]
     asked = [(judged[i][0].region.sensor, judged[i][0].region.stretch) for i in due]
     found = [scored for _, scored in judged]
-    for i, (_, stretch), past in zip(due, asked, pasts.pasts_of(asked), strict=True):
-        found[i] = look.look_again(stretch, found[i], past, judged[i][0].policy)
+    seen = look.look_again(
+        [
+            look.Asked(stretch, found[i], past, judged[i][0].policy)
+            for i, (_, stretch), past in zip(due, asked, pasts.pasts_of(asked), strict=True)
+        ]
+    )
+    for i, again in zip(due, seen, strict=True):
+        found[i] = again
     return found
 
 

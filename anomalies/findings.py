@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from anomalies import explanation, folding
+from anomalies import explanation, folding, judges
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.explanation import Part
 from anomalies.models import Anomaly
@@ -28,9 +29,10 @@ from anomalies.scoring import (
 from mlops import features
 from mlops.detectors import fleet, limits, newcomer
 from mlops.serving import Champion, NoChampion
+from sensors.clocks import IntArray
 from sensors.models import Sensor
 from sensors.presentation import zone_of
-from sensors.series import Series, to_datetime
+from sensors.series import FloatArray, Series, to_datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +82,44 @@ DRAFT_FIELDS = tuple(Draft.__dataclass_fields__)
 PEAK_FIELDS = tuple(name for name in DRAFT_FIELDS if name not in {"start", "end", "readings"})
 
 
-def drafts_of(
-    region: Region, scored: Scored, served: Champion | NoChampion, policy: DetectionPolicy
-) -> list[Draft]:
-    """The anomalies of a region, oldest first; the first may continue `region.prefix`."""
-    drafts = [
-        _draft(region, scored, found, served, policy) for found in ranges(scored.scores, policy)
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A region that was scored: by what model, as far as one could be had, and by which policy."""
+
+    region: Region
+    scored: Scored
+    served: Champion | NoChampion
+    policy: DetectionPolicy
+
+
+def drafts_of(findings: Sequence[Finding]) -> list[list[Draft]]:
+    """The anomalies of each region, oldest first; the first may continue `region.prefix`.
+
+    What explains them is asked of each model once, for all regions together.
+    """
+    found = [ranges(one.scored.scores, one.policy) for one in findings]
+    told = [_by_judge(one.scored, own) for one, own in zip(findings, found, strict=True)]
+    shares = judges.shares([(one.scored, rows) for one, rows in zip(findings, told, strict=True)])
+    return [
+        _drafts(one, own, dict(zip(rows.tolist(), each, strict=True)))
+        for one, own, rows, each in zip(findings, found, told, shares, strict=True)
     ]
-    if region.prefix is not None and drafts:
-        found = ranges(scored.scores, policy)[0]
-        if region.prefix_rows + found.start <= policy.merge_gap_rows:
-            drafts[0] = _joined(region.prefix, region.prefix_rows, found, drafts[0])
+
+
+Shares = Mapping[int, FloatArray]
+"""Of a row, to which features the judge's score is owed: shape (d,)."""
+
+
+def _by_judge(scored: Scored, found: Sequence[Range]) -> IntArray:
+    """The peaks of which the judge of their features has to say why, shape (k,)."""
+    return np.array([one.peak for one in found if scored.is_by_judge(one.peak)], np.int64)
+
+
+def _drafts(one: Finding, found: Sequence[Range], shares: Shares) -> list[Draft]:
+    drafts = [_draft(one, own, shares) for own in found]
+    before, rows = one.region.prefix, one.region.prefix_rows
+    if before is not None and found and rows + found[0].start <= one.policy.merge_gap_rows:
+        drafts[0] = _joined(before, rows, found[0], drafts[0])
     return drafts
 
 
@@ -104,15 +133,10 @@ def _joined(prefix: Anomaly, prefix_rows: int, found: Range, draft: Draft) -> Dr
     )
 
 
-def _draft(
-    region: Region,
-    scored: Scored,
-    found: Range,
-    served: Champion | NoChampion,
-    policy: DetectionPolicy,
-) -> Draft:
+def _draft(one: Finding, found: Range, shares: Shares) -> Draft:
+    region, scored, served, policy = one.region, one.scored, one.served, one.policy
     peak = found.peak
-    said = _said(scored, peak, region.stretch)
+    said = _said(scored, peak, region.stretch, shares)
     name, version = _model_of(scored, peak, served)
     low, high = _expected(region, scored, peak, policy)
     return _worded(
@@ -170,22 +194,22 @@ class _Said:
     contributions: list[Part]
 
 
-def _said(scored: Scored, peak: int, stretch: Stretch) -> _Said:
+def _said(scored: Scored, peak: int, stretch: Stretch, shares: Shares) -> _Said:
     if scored.is_by_core(peak) and scored.core is not None:
         rarities = scored.core.rarities[peak]
-        shares = folding.CORE.views.contributions(rarities[np.newaxis])[0]
+        by_view = folding.CORE.views.contributions(rarities[np.newaxis])[0]
         names = tuple(f"{CORE}.{name}" for name in folding.CORE.features_)
-        return _Said(CORE, "machine", explanation.contributions(shares, rarities, names))
+        return _Said(CORE, "machine", explanation.contributions(by_view, rarities, names))
     if (own := scored.by_fleet(peak)) is not None:
-        shares = own.judged.contributions(peak)
-        parts = explanation.contributions(shares, own.judged.X[peak], _BY_FLEET)
-        return _Said(fleet.NAME, fleet.nature(shares), parts)
+        by_fleet = own.judged.contributions(peak)
+        parts = explanation.contributions(by_fleet, own.judged.X[peak], _BY_FLEET)
+        return _Said(fleet.NAME, fleet.nature(by_fleet), parts)
     if scored.rungs[peak] == LIMITS:
         nature = "instrument" if scored.physical[peak] else "machine"
         return _Said(limits.NAME, nature, _crossed(stretch, stretch.first + peak))
-    judge, row = scored.judge_of(peak), scored.features[peak]
-    shares = judge.contributions(row[np.newaxis])[0]
-    return _Said(judge.name, features.nature(shares), explanation.contributions(shares, row))
+    judge, by_feature = scored.judge_of(peak), shares[peak]
+    parts = explanation.contributions(by_feature, scored.features[peak])
+    return _Said(judge.name, features.nature(by_feature), parts)
 
 
 def _crossed(stretch: Stretch, at: int) -> list[Part]:

@@ -17,7 +17,7 @@ from django.db import transaction
 from anomalies import checkpoints, leases, ledger
 from anomalies.checkpoints import Passed, Unfolded
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.findings import drafts_of
+from anomalies.findings import Finding, drafts_of
 from anomalies.leases import Claim, Notes, Release
 from anomalies.ledger import Change, Plan
 from anomalies.machines import judging
@@ -77,7 +77,7 @@ def new_since(notes: Sequence[Notes]) -> datetime | None:
 
 def store(scored: Sequence[tuple[Work, Scored]], claim: Claim, *, now: datetime) -> Change:
     """Make rows of what was found, fenced by the lease's token; what became of the anomalies."""
-    found = [_found(*one) for one in scored]
+    found = _found(scored)
     tally.fell_back(
         Counter(
             (one.work.served.name, one.rung)
@@ -92,10 +92,16 @@ def store(scored: Sequence[tuple[Work, Scored]], claim: Claim, *, now: datetime)
     return change
 
 
-def _found(work: Work, scored: Scored) -> _Found:
-    drafts = drafts_of(work.region, scored, work.served, work.policy)
-    plan = ledger.planned(work.region, drafts, reason=_reason(work.notes))
-    return _Found(work, RUNGS[scored.serving[-1]], plan)
+def _found(scored: Sequence[tuple[Work, Scored]]) -> list[_Found]:
+    drafts = drafts_of([Finding(w.region, own, w.served, w.policy) for w, own in scored])
+    return [
+        _Found(
+            work,
+            RUNGS[own.serving[-1]],
+            ledger.planned(work.region, each, reason=_reason(work.notes)),
+        )
+        for (work, own), each in zip(scored, drafts, strict=True)
+    ]
 
 
 @transaction.atomic

@@ -21,6 +21,7 @@ from mlops.detectors import limits
 from mlops.detectors.base import Detector
 from mlops.detectors.local import MIN_HISTORY_ROWS, fit_local
 from mlops.detectors.statistical import Statistical
+from sensors.clocks import IntArray
 from sensors.operating import StateArray
 from sensors.series import FloatArray, Series, TimeArray
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 RUNGS = ("limits", "fleet", "statistical", "local", "champion")
 LIMITS, FLEET, STATISTICAL, LOCAL, CHAMPION = range(5)
 SEVERITY_STEPS = (0.6, 0.7, 0.8, 0.9)
+_BY_SCALES = Statistical()
 
 RungArray = NDArray[np.int8]
 
@@ -127,9 +129,18 @@ class Scored:
     def is_by_core(self, row: int) -> bool:
         return self.by_core is not None and bool(self.by_core[row])
 
+    def is_by_judge(self, row: int) -> bool:
+        """Whether its score is what a detector of features says of it."""
+        return not self.is_by_core(row) and self.rungs[row] not in (FLEET, LIMITS)
+
     def judge_of(self, row: int) -> Detector:
         """The detector that judged a row (the limits aside)."""
-        return next(judge for first, judge in reversed(self.judges) if first <= row)
+        return self.judges[int(self.owners(np.array([row]))[0])][1]
+
+    def owners(self, rows: IntArray) -> IntArray:
+        """Which of `judges` judged each of these rows (the limits aside), shape (k,)."""
+        firsts = np.array([first for first, _ in self.judges])
+        return np.asarray(np.searchsorted(firsts, rows, side="right") - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +193,10 @@ Judged = tuple[FloatArray, RungArray, tuple[tuple[int, Detector], ...]]
 def _by_champion(stretch: Stretch, X: FloatArray, champion: Detector, scores: FloatArray) -> Judged:
     """The champion's scores where the sensor has history enough, the statistical rung's before."""
     young = max(0, min(len(X), features.MIN_ROWS - 1 - stretch.first))
-    fallback = Statistical()
-    scores = np.concatenate([fallback.score(X[:young]), scores[young:]])
+    scores = np.concatenate([_BY_SCALES.score(X[:young]), scores[young:]])
     rungs = np.full(len(X), CHAMPION, np.int8)
     rungs[:young] = STATISTICAL
-    judges: tuple[tuple[int, Detector], ...] = ((0, fallback), (young, champion))
+    judges: tuple[tuple[int, Detector], ...] = ((0, _BY_SCALES), (young, champion))
     return scores, rungs, judges if young else judges[1:]
 
 
@@ -236,10 +246,10 @@ class _Learnt:
     def model(self, known: int, policy: DetectionPolicy) -> Detector:
         """Of the newest of the `known` readings before a block; statistical if they are too few."""
         if known < policy.local_rows:
-            return Statistical()
+            return _BY_SCALES
         first = max(features.MIN_ROWS, known - policy.local_train_rows)
         rows = self.rows(first, known)[self.conditions.healthy(first, known)]
-        return fit_local(rows) if len(rows) >= MIN_HISTORY_ROWS else Statistical()
+        return fit_local(rows) if len(rows) >= MIN_HISTORY_ROWS else _BY_SCALES
 
 
 def _combine(stretch: Stretch, X: FloatArray, policy: DetectionPolicy, judged: Judged) -> Scored:
@@ -312,7 +322,7 @@ def score_again(
         return float(_breach(stretch)[0][0])
     if rung == RUNGS[LOCAL]:
         return float(_score_locally(stretch, policy).scores[0])
-    judge = champion if champion is not None and rung == RUNGS[CHAMPION] else Statistical()
+    judge = champion if champion is not None and rung == RUNGS[CHAMPION] else _BY_SCALES
     row = stretch.features_from(stretch.first)[:1]
     level = levels_of(np.full(1, RUNGS.index(rung), np.int8), decades_of(stretch, policy)[:1])
     return float(alarm_rate.at_level(judge.score(row), level)[0])

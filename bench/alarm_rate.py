@@ -17,7 +17,7 @@ import numpy as np
 from anomalies import folding
 from anomalies.alarm_rate import DAYS
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.familiar.look import Past, look_again
+from anomalies.familiar.look import Asked, Past, look_again
 from anomalies.scoring import Limits, Stretch, ranges, score_stretches, with_core
 from mlops import features
 from mlops.detectors.base import Detector
@@ -62,7 +62,7 @@ def alarms(
     for stretch, core in zip(stretches, cores, strict=True):
         past = Past.of(stretch.series, only_rises=only_rises)
         by_rung = score_stretches([stretch], champion, policy)[0]
-        looked = look_again(stretch, by_rung, past, policy)
+        looked = look_again([Asked(stretch, by_rung, past, policy)])[0]
         scored = with_core(looked, core, folding.rarity(core), policy)
         yield len(ranges(scored.scores[LEARNT:], policy))
 

@@ -20,7 +20,7 @@ from scipy.signal import lfilter
 
 from anomalies import folding
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.familiar.look import Past, look_again
+from anomalies.familiar.look import Asked, Past, look_again
 from anomalies.scoring import Limits, Stretch, ranges, score_stretches, with_core
 from bench.seeds import seed_range
 from sensors.clocks import NO_CHANGES, IntArray, changes
@@ -70,7 +70,7 @@ def alarms(series: Series, known: IntArray) -> int:
     scored = score_stretches([stretch], None, POLICY)[0]
     past = Past.of(series, only_rises=False, changes=known)
     core = folding.fold(folding.beginning(), series).judged
-    looked = look_again(stretch, scored, past, POLICY)
+    looked = look_again([Asked(stretch, scored, past, POLICY)])[0]
     found = with_core(looked, core, folding.rarity(core), POLICY)
     return len(ranges(found.scores[BEFORE * A_DAY :], POLICY))
 

@@ -23,7 +23,7 @@ import numpy as np
 from anomalies import folding
 from anomalies.demo.evaluation import Alarm, Evaluation, Score, evaluate
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.familiar.look import Past, look_again
+from anomalies.familiar.look import Asked, Past, look_again
 from anomalies.scoring import (
     RUNGS,
     Limits,
@@ -34,8 +34,7 @@ from anomalies.scoring import (
 )
 from bench.seeds import seed_range
 from mlops import features
-from mlops.detectors.base import Detector
-from mlops.detectors.fitted import CANDIDATES, candidate
+from mlops.detectors.fitted import CANDIDATES, Fitted, candidate
 from mlops.detectors.streaming.alarm import Alarm as StreamAlarm
 from mlops.detectors.streaming.core import Core
 from sensors.generator import RANGES, Fleet, Stream, generate
@@ -98,7 +97,7 @@ def _alarms(streams: list[Stream], judge: str) -> Iterator[Alarm]:
     for stream, stretch, by_rung in zip(streams, stretches, scored, strict=True):
         core = folding.fold(folding.beginning(), stretch.series).judged
         past = Past.of(stretch.series, only_rises=kind_named(stream.kind).worsens > 0)
-        looked = look_again(stretch, by_rung, past, policy)
+        looked = look_again([Asked(stretch, by_rung, past, policy)])[0]
         result = with_core(looked, core, folding.rarity(core), policy)
         times = stream.in_event_order()[0]
         for found in ranges(result.scores, policy):
@@ -123,7 +122,7 @@ def _stretch(stream: Stream) -> Stretch:
     return Stretch(Series(times, values, np.ones(len(times))), 0, limits)
 
 
-def champion_of(streams: list[Stream], name: str) -> Detector:
+def champion_of(streams: list[Stream], name: str) -> Fitted:
     """What `train anomaly` makes of the history of a kind's sensors."""
     older, newer = [], []
     for stream in streams:

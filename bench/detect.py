@@ -29,9 +29,9 @@ def run(report: Report, *, fast: bool) -> None:
     report.step("champions fitted")
     folds.run(report, fast=fast)
     judges.run(report, [found[name].champions[judges.KIND] for name in CANDIDATES], fast=fast)
-    # The local rung fits a model every six hours of readings, and a forest is slow.
-    backlog.run(report, [champion], sensors=100 if fast else 1_000)
-    backlog.run(report, [LOCAL, found["isolation_forest"]], sensors=20 if fast else 200)
+    backlog.run(
+        report, [champion, found["isolation_forest"], LOCAL], sensors=100 if fast else 1_000
+    )
     empty()
     young, old = _steady("young", YOUNG), _steady("old", 20_000 if fast else OLD)
     settle()

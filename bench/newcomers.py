@@ -21,7 +21,7 @@ import numpy as np
 from anomalies import folding
 from anomalies.alarm_rate import DAYS
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.familiar.look import Past, look_again
+from anomalies.familiar.look import Asked, Past, look_again
 from anomalies.newcomers import Fleet, with_fleet
 from anomalies.scoring import Limits, Scored, Stretch, ranges, score_stretches, with_core
 from bench.alarm_rate import LEARNT, champion_of, stretches_of
@@ -110,7 +110,7 @@ def judged(case: Case, by: Judges) -> Scored:
     past = Past.of(stretch.series, only_rises=kind_named(case.kind).worsens > 0)
     core = folding.fold(folding.beginning(), stretch.series).judged
     by_rung = score_stretches([stretch], by.champion, POLICY)[0]
-    looked = look_again(stretch, by_rung, past, POLICY)
+    looked = look_again([Asked(stretch, by_rung, past, POLICY)])[0]
     scored = with_core(looked, core, folding.rarity(core), POLICY)
     return scored if by.own is None else with_fleet(scored, stretch, by.own)
 

@@ -59,13 +59,13 @@ LOCAL = Rung("local")
 
 
 def champions(name: str) -> Rung:
-    """One of CANDIDATES as the champion of each kind."""
+    """One of CANDIDATES as the champion of each kind, as what loads models hands it out."""
     fleet = generate(SEED + 1, UNTIL)
     fitted = {
         kind: champion_of([stream for stream in fleet.streams if stream.kind == kind], name)
         for kind in RANGES
     }
-    return Rung(name, fitted)
+    return Rung(name, {kind: one.in_arrays() or one for kind, one in fitted.items()})
 
 
 def whole(sensors: Sequence[Sensor]) -> dict[str, list[Stretch]]:

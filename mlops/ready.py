@@ -29,14 +29,12 @@ _TAIL = ("knots", "rarities", "decade")
 
 def made(model: Detector | Predictor, sha256: str, cellar: Cellar) -> Detector | Predictor:
     """The model as it is used from now on; kept on disk where reading it again is worth it."""
-    if not isinstance(model, Fitted) or model.tail is None or isinstance(model.pipeline, Forest):
+    ready = model.in_arrays() if isinstance(model, Fitted) else None
+    if ready is None:
         return model
-    if (forest := Forest.of(model.pipeline)) is None:
-        return model
-    ready = Fitted(model.name, forest, model.tail, model.features_)
-    arrays: dict[str, Any] = {f"tail_{name}": getattr(model.tail, name) for name in _TAIL}
+    arrays: dict[str, Any] = {f"tail_{name}": getattr(ready.tail, name) for name in _TAIL}
     buffer = io.BytesIO()
-    np.savez(buffer, name=np.array(model.name), **(arrays | forest.arrays()))
+    np.savez(buffer, name=np.array(model.name), **(arrays | ready.pipeline.arrays()))
     cellar.put_ready(sha256, _signature(sha256, buffer.getvalue()) + buffer.getvalue())
     return ready
 

@@ -6,12 +6,13 @@ or silent is no habit, and the core knows the whole past by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from anomalies import alarm_rate, scoring
+from anomalies import alarm_rate, judges, scoring
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.familiar import modes as modes_of
 from anomalies.familiar.hours import DAY_HOURS, DAYS, DAYS_ALIKE, HOUR_US, Memory
@@ -81,27 +82,57 @@ class Past:
 
 def is_due(scored: Scored, policy: DetectionPolicy) -> bool:
     """Whether a rung finds any row odd."""
-    return bool(np.any((scored.scores >= policy.alarm_level) & (scored.rungs != LIMITS)))
+    return bool(_by_rung(scored, policy).any())
 
 
-def look_again(stretch: Stretch, scored: Scored, past: Past, policy: DetectionPolicy) -> Scored:
-    """The same, with 0 for what is familiar and other scores for what was looked at otherwise."""
-    rows = _odd(scored, policy)
+def _by_rung(scored: Scored, policy: DetectionPolicy) -> NDArray[np.bool_]:
+    """Rows that a rung finds odd, shape (n,)."""
+    return np.asarray((scored.scores >= policy.alarm_level) & (scored.rungs != LIMITS))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A sensor that is to be looked at again."""
+
+    stretch: Stretch
+    scored: Scored
+    past: Past
+    policy: DetectionPolicy
+
+
+def look_again(asked: Sequence[Asked]) -> list[Scored]:
+    """What was scored, with 0 for what is familiar and other scores for what was looked at
+    otherwise. One call of each model for all sensors together."""
+    seen = [_seen(one, rows) for one, rows in zip(asked, _odd(asked), strict=True)]
+    rows = [(scored, np.array(sorted(scored.looks), dtype=np.int64)) for scored in seen]
+    return [
+        _scored_again(scored, own, scores)
+        for (scored, own), scores in zip(rows, judges.scores(rows), strict=True)
+    ]
+
+
+def _seen(one: Asked, rows: IntArray) -> Scored:
+    """With 0 for what is familiar, and the features of those of its odd rows that were looked at
+    otherwise."""
+    scored, first = one.scored, one.stretch.first
     if not len(rows):
         return scored
-    scores, X, looks = scored.scores.copy(), scored.features.copy(), dict(scored.looks)
-    for row, look in zip(rows.tolist(), _looks(stretch, stretch.first + rows, past), strict=True):
+    scores, X, looks = scored.scores.copy(), scored.features.copy(), dict[int, Look]()
+    for row, look in zip(rows.tolist(), _looks(one.stretch, first + rows, one.past), strict=True):
         if look is None:
             scores[row] = 0.0
         elif look != PLAIN:
-            X[row] = looked_at(X[row], stretch, stretch.first + row, look)
+            X[row] = looked_at(X[row], one.stretch, first + row, look)
             looks[row] = look
-    again = np.array(sorted(looks.keys() - scored.looks.keys()), dtype=np.int64)
-    for judge, own in _by_judge(scored, again):
-        own_rows = again[own]
-        level = levels_of(scored.serving[own_rows], scored.decades[own_rows])
-        scores[own_rows] = alarm_rate.at_level(judge.score(X[own_rows]), level)
     return replace(scored, scores=scores, features=X, looks=looks)
+
+
+def _scored_again(scored: Scored, rows: IntArray, own: FloatArray) -> Scored:
+    """own: what their judges say of these rows, shape (k,)."""
+    scores = scored.scores.copy()
+    level = levels_of(scored.serving[rows], scored.decades[rows])
+    scores[rows] = alarm_rate.at_level(own, level)
+    return replace(scored, scores=scores)
 
 
 def looked_at(own: FloatArray, stretch: Stretch, at: int, look: Look) -> FloatArray:
@@ -111,22 +142,13 @@ def looked_at(own: FloatArray, stretch: Stretch, at: int, look: Look) -> FloatAr
     return np.where(_SHARP, own, 0.0) if look.young else own
 
 
-def _odd(scored: Scored, policy: DetectionPolicy) -> np.ndarray:
-    """The rows that a rung finds odd of the machine, shape (k,)."""
-    by_rung = (scored.scores >= policy.alarm_level) & (scored.rungs != LIMITS)
-    rows = np.flatnonzero(by_rung)
-    odd = np.zeros(len(rows), bool)
-    for judge, own in _by_judge(scored, rows):
-        odd[own] = ~features.of_instrument(judge.contributions(scored.features[rows[own]]))
-    return rows[odd]
-
-
-def _by_judge(scored: Scored, rows: np.ndarray) -> Iterator[tuple[Detector, np.ndarray]]:
-    """Each judge with the places of the rows that it judged."""
-    firsts = np.array([first for first, _ in scored.judges])
-    owner = np.searchsorted(firsts, rows, side="right") - 1
-    for one in np.unique(owner).tolist():
-        yield scored.judges[one][1], np.flatnonzero(owner == one)
+def _odd(asked: Sequence[Asked]) -> list[IntArray]:
+    """Of each the rows that a rung finds odd of the machine, shape (k,)."""
+    rows = [(one.scored, np.flatnonzero(_by_rung(one.scored, one.policy))) for one in asked]
+    return [
+        own[~features.of_instrument(shares)]
+        for (_, own), shares in zip(rows, judges.shares(rows), strict=True)
+    ]
 
 
 def _looks(stretch: Stretch, at: IntArray, past: Past) -> list[Look | None]:
@@ -249,7 +271,7 @@ def score_again(
         return scoring.score_again(stretch, rung, champion, policy)
     by_champion = champion if rung == RUNGS[CHAMPION] else None
     scored = scoring.score_stretches([stretch], by_champion, policy)[0]
-    judge = Statistical() if rung == RUNGS[STATISTICAL] else scored.judge_of(0)
+    judge = Statistical() if rung == RUNGS[STATISTICAL] else scored.judges[0][1]
     X = looked_at(scored.features[0], stretch, stretch.first, look)
     level = levels_of(np.full(1, RUNGS.index(rung), np.int8), scored.decades[:1])
     return float(alarm_rate.at_level(judge.score(X[np.newaxis]), level)[0])

@@ -17,6 +17,7 @@ ALARM_LEVEL = 0.5
 ALARM_RARITY = 4.0  # -log10 of the tail probability that scores ALARM_LEVEL
 RARE_POWER, SEEN_MARGIN = 0.75, 1.05
 TAIL_SHARE = 0.1  # of the calibration rows; what is rarer is extrapolated
+_TOGETHER = 512  # rows that are explained by one call: memory is to be bounded
 
 
 class Detector(Protocol):
@@ -106,25 +107,31 @@ def normalised(parts: FloatArray) -> FloatArray:
     array([[0.25, 0.75],
            [0.5 , 0.5 ]])
     """
-    total = parts.sum(axis=1, keepdims=True)
+    # Laid out so, a row's sum has one order, whichever rows stand beside it.
+    total = np.ascontiguousarray(parts).sum(axis=1, keepdims=True)
     even = np.full(parts.shape, 1.0 / parts.shape[1])
     return np.asarray(np.divide(parts, total, out=even, where=total > 0))
 
 
 def occlusion(distance: Callable[[FloatArray], FloatArray], X: FloatArray) -> FloatArray:
-    """Share of each feature in a distance, for any model.
+    """Share of each feature in a distance, for any model whose distance is each row's alone.
 
     A feature counts by what the distance loses when it alone is set to usual (0), and by what it
     gains when all others are: the former alone would say nothing of two that are equally extreme.
     """
+    parts = [_moved(distance, X[row : row + _TOGETHER]) for row in range(0, len(X), _TOGETHER)]
+    return normalised(np.concatenate([np.zeros((0, X.shape[1])), *parts]))
+
+
+def _moved(distance: Callable[[FloatArray], FloatArray], X: FloatArray) -> FloatArray:
+    """By how much each feature moves the distance of its row, (n, d), by one call."""
     n, d = X.shape
     each = np.arange(d)
     without, alone = np.repeat(X[None], d, axis=0), np.zeros((d, n, d))
     without[each, :, each] = 0.0
     alone[each, :, each] = X.T
-    # A call of a forest costs as much for one row as for hundreds.
     rows = np.concatenate([X, np.zeros((1, d)), *without, *alone])
     raw, usual, rest, own = np.split(distance(rows), [n, n + 1, n + 1 + n * d])
     lost = np.maximum(raw - rest.reshape(d, n), 0.0)
     gained = np.maximum(own.reshape(d, n) - usual, 0.0)
-    return normalised((lost + gained).T)
+    return np.asarray((lost + gained).T)

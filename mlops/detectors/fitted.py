@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -46,6 +46,13 @@ class Fitted:
         learn = Tail.stated if self.name in RARITIES else Tail.learn
         self.tail = learn(self.distance(X))
         return self
+
+    def in_arrays(self) -> Self | None:
+        """The same with its forest as arrays; None where that is no forest, or arrays already."""
+        if self.tail is None or isinstance(self.pipeline, Forest):
+            return None
+        forest = Forest.of(self.pipeline)
+        return None if forest is None else replace(self, pipeline=forest)
 
     def distance(self, X: FloatArray) -> FloatArray:
         """Shape (n,): the model's own measure, higher is rarer."""

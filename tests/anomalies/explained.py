@@ -141,7 +141,7 @@ def champion(name: str) -> Detector:
     detector = labelled() if name == LABELLED else fitted(name)
     found = artifacts.unpack(artifacts.pack(detector))
     assert isinstance(found, Fitted | Classified)
-    return found
+    return found if isinstance(found, Classified) else found.in_arrays() or found
 
 
 def labelled() -> Classified:

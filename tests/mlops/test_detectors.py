@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from functools import cache, partial
 
+import lightgbm
 import numpy as np
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 
 from mlops import features
 from mlops.detectors import limits
@@ -59,6 +61,28 @@ def test_contributions_are_shares_that_sum_to_one(name: str) -> None:
     shares = made(name).contributions(np.vstack([healthy_features()[:50], with_spike(20)]))
     assert shares.min() >= 0
     assert np.allclose(shares.sum(axis=1), 1)
+
+
+def labelled(name: str) -> Classified:
+    """A champion that was shown faults."""
+    X = healthy_features()
+    is_fault = X[:, 0] > 1
+    if name == "lightgbm":
+        params = {"objective": "binary", "verbosity": -1}
+        booster = lightgbm.train(params, lightgbm.Dataset(X, label=is_fault), num_boost_round=20)
+        return Classified(name, booster)
+    return Classified(name, RandomForestClassifier(10, random_state=0).fit(X, is_fault))
+
+
+@pytest.mark.parametrize("name", [*MAKERS, "random_forest", "lightgbm"])
+def test_what_explains_a_row_is_the_same_to_the_bit_whichever_rows_are_asked_for(name: str) -> None:
+    detector = made(name) if name in MAKERS else labelled(name)
+    X = np.tile(healthy_features(), (2, 1))
+    together = detector.contributions(X)
+    alone = np.concatenate([detector.contributions(X[row : row + 1]) for row in range(0, 2000, 97)])
+    assert np.array_equal(together[::97], alone)
+    assert np.array_equal(detector.contributions(X[::-1])[::-1], together)
+    assert detector.contributions(X[:0]).shape == (0, len(FEATURES))
 
 
 @pytest.mark.parametrize("name", sorted(set(MAKERS) - {"isolation_forest"}))

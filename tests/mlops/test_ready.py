@@ -10,8 +10,9 @@ from pytest_django import Settings
 
 from mlops import artifacts, ready
 from mlops.cache import Cellar, digest
+from mlops.detectors import isolation_forest
 from mlops.detectors.fitted import Fitted
-from mlops.detectors.forest import Forest
+from mlops.detectors.forest import DEEPEST, Forest
 from tests.mlops.makers import fitted, healthy_features
 
 PACKED = artifacts.pack(fitted("isolation_forest"))
@@ -33,6 +34,22 @@ def test_a_forest_of_arrays_gives_the_same_bits(cellar: Cellar) -> None:
     assert np.array_equal(found.score(X), fitted("isolation_forest").score(X))
     one = np.concatenate([found.score(row[None]) for row in X[:20]])
     assert np.array_equal(one, found.score(X[:20]))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 40, 1000])
+def test_a_forest_of_shallow_trees_gives_the_same_bits(rows: int) -> None:
+    X = healthy_features()
+    pipeline = isolation_forest.pipeline(trees=20).fit(np.tile(X[:rows], (2, 1)))
+    found = Forest.of(pipeline)
+    assert found is not None
+    assert np.array_equal(found.score_samples(X), pipeline.score_samples(X))
+    assert found.score_samples(X[:0]).shape == (0,)
+
+
+def test_a_forest_of_deep_trees_stays_as_it_is() -> None:
+    pipeline = isolation_forest.pipeline(trees=2)
+    pipeline.set_params(model__max_samples=2 ** (DEEPEST + 1))
+    assert Forest.of(pipeline.fit(np.tile(healthy_features(), (3, 1)))) is None
 
 
 def test_what_is_read_again_is_what_was_made(cellar: Cellar) -> None:

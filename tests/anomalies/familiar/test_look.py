@@ -9,7 +9,7 @@ import pytest
 
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.familiar import look
-from anomalies.familiar.look import Look, Past
+from anomalies.familiar.look import Asked, Look, Past
 from anomalies.familiar.modes import Modes
 from anomalies.scoring import RUNGS, Limits, Scored, Stretch, ranges, score_stretches
 from mlops.detectors.local import fit_local
@@ -28,7 +28,8 @@ def stretch_of(values: FloatArray, first: int = 0, limits: Limits = NO_LIMITS) -
 
 def looked(stretch: Stretch, *, only_rises: bool = False) -> Scored:
     scored = score_stretches([stretch], None, POLICY)[0]
-    return look.look_again(stretch, scored, Past.of(stretch.series, only_rises=only_rises), POLICY)
+    past = Past.of(stretch.series, only_rises=only_rises)
+    return look.look_again([Asked(stretch, scored, past, POLICY)])[0]
 
 
 def starts(scored: Scored) -> list[int]:
@@ -97,7 +98,8 @@ def test_a_score_can_be_computed_again_by_the_same_look(rung: str) -> None:
     policy = replace(POLICY, local_rows=10**6) if rung == "statistical" else POLICY
     stretch = stretch_of(values)
     scored = score_stretches([stretch], champion if rung == "champion" else None, policy)[0]
-    again = look.look_again(stretch, scored, Past.of(stretch.series, only_rises=True), policy)
+    past = Past.of(stretch.series, only_rises=True)
+    again = look.look_again([Asked(stretch, scored, past, policy)])[0]
     rows = [
         row
         for row in again.looks
