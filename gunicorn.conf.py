@@ -58,7 +58,10 @@ def post_worker_init(worker: Worker) -> None:  # noqa: ARG001 - gunicorn's signa
 
     And look less often: the rows of one batch are thousands of objects, none of them in a cycle.
     """
+    from sensors.formats import alike
+
     _keep_memory()
+    alike.prepare()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -67,9 +67,12 @@ def parse_column(texts: pa.StringArray | Sequence[str]) -> TimeArray | None:
     times = _cast(column, "us")
     if times is None:  # more than six digits of a second
         times = _cast(column, "ns")
-    if times is None or not len(times):
-        return times
-    return times if times.min() >= EARLIEST and times.max() <= LATEST else None
+    return times if times is not None and are_known(times) else None
+
+
+def are_known(times: TimeArray) -> bool:
+    """Whether every time of the column may be a reading's; NaT may not."""
+    return bool(((times >= EARLIEST) & (times <= LATEST)).all())
 
 
 def _has_layout(column: pa.StringArray) -> bool:

@@ -23,7 +23,7 @@ MAX_UNIT = 20
 # Squares of values are summed; beyond this the sums leave float8. No instrument measures so much.
 MAX_VALUE = 1e100
 _KIND_NAMES = frozenset((*KINDS, OTHER.name))
-_REQUIRED = ("sensor", "time", "value")
+REQUIRED = ("sensor", "time", "value")
 # Control characters and lone surrogates: PostgreSQL cannot store some, people cannot see the rest.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _NONE = type(None)
@@ -65,7 +65,7 @@ def read_row(row: Any) -> Row:
     """The row as a reading. Raises RowError naming the first thing that is wrong with it."""
     if not isinstance(row, dict):
         raise RowError("not_an_object", f"a reading is an object, not {_type_name(row)}")
-    missing = [name for name in _REQUIRED if name not in row]
+    missing = [name for name in REQUIRED if name not in row]
     if missing:
         raise RowError("missing_field", f"required and not there: {', '.join(missing)}")
     return Row(

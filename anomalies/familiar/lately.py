@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from anomalies.familiar.hours import HOUR_US, Window
 from anomalies.scoring import Stretch
-from mlops.detectors.streaming.compiled import compiled
 from mlops.windows import CONTEXT_ROWS
 from sensors.series import FloatArray
+from smartmaint.lib.compiled import compiled
 
 IntArray = NDArray[np.int64]
 

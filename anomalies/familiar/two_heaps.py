@@ -11,8 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.detectors.streaming.compiled import compiled
 from sensors.series import FloatArray
+from smartmaint.lib.compiled import compiled
 
 IntArray = NDArray[np.int64]
 

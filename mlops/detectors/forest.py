@@ -14,8 +14,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.detectors.streaming.compiled import compiled
 from sensors.series import FloatArray
+from smartmaint.lib.compiled import compiled
 
 ARRAYS = ("scale", "feature", "threshold", "leaf", "denominator")
 # A complete tree doubles with each level. 256 rows, on which scikit-learn grows one, make 8.

@@ -1,7 +1,4 @@
-"""Columns as Arrow holds them → `Batch`, when every row of them is well-formed. Pure.
-
-The rules are those of `sensors.rows`, asked of columns: names once each, numbers as arrays.
-"""
+"""Columns as Arrow holds them → `Batch`, when every row of them is well-formed. Pure."""
 
 from __future__ import annotations
 
@@ -12,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from sensors import iso8601
+from sensors.formats import checked
 from sensors.formats.batch import Batch, Coded
-from sensors.rows import are_kinds, are_qualities, are_sensors, are_units, are_values
+from sensors.rows import REQUIRED
 from sensors.series import FloatArray, TimeArray
 
 Columns = Mapping[str, pa.Array]
@@ -26,7 +24,6 @@ FIELDS = pa.schema([
     ("kind", pa.string()),
     ("unit", pa.string()),
 ])  # fmt: skip
-REQUIRED = ("sensor", "time", "value")
 
 
 def columns_in(table: pa.Table) -> Columns:
@@ -54,37 +51,26 @@ def batch_of(columns: Columns, original: Callable[[int], Any] | None) -> Batch |
     """
     if any(columns[name].null_count for name in REQUIRED):
         return None
-    values = _numbers(columns["value"])
-    sensor, times = _coded(columns["sensor"]), _times(columns["time"])
-    if times is None or not are_values(values) or not are_sensors(sensor.names):
+    times, quality = _times(columns["time"]), columns.get("quality")
+    if times is None or (quality is not None and not _are_numbers(quality)):
         return None
-    n = len(values)
-    quality = _quality(columns.get("quality"), n)
-    kind, unit = _kind(columns.get("kind"), n), _coded(columns.get("unit"), n)
-    if quality is None or kind is None or not are_units(unit.names):
-        return None
-    return Batch(sensor, times, values, quality, kind, unit, np.arange(n), (), original)
+    return checked.batch_of(
+        _coded(columns["sensor"]),
+        times,
+        _numbers(columns["value"]),
+        quality=None if quality is None else _numbers(quality),
+        kind=_coded(columns["kind"]) if "kind" in columns else None,
+        unit=_coded(columns["unit"]) if "unit" in columns else None,
+        original=original,
+    )
 
 
-def _coded(column: pa.Array | None, n: int = 0) -> Coded:
-    if column is None:
-        return Coded.empty(n)
+def _coded(column: pa.Array) -> Coded:
     if not isinstance(column, pa.DictionaryArray):
         column = column.dictionary_encode()
     indices = column.indices.fill_null(-1) if column.null_count else column.indices
     codes = indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return Coded(tuple(column.dictionary.to_pylist()), codes)
-
-
-def _kind(column: pa.Array | None, n: int) -> Coded | None:
-    """Kinds in lower case, or None when one is unknown."""
-    found = _coded(column, n)
-    if not are_kinds(found.names):
-        return None
-    names = tuple(dict.fromkeys(name.lower() for name in found.names))
-    # The last place is for -1, no kind.
-    places = np.array([*(names.index(name.lower()) for name in found.names), -1])
-    return Coded(names, places[found.codes])
 
 
 def _numbers(column: pa.Array) -> FloatArray:
@@ -93,16 +79,13 @@ def _numbers(column: pa.Array) -> FloatArray:
     return numbers
 
 
-def _quality(column: pa.Array | None, n: int) -> FloatArray | None:
-    if column is None:
-        return np.full(n, np.nan)
-    reported = _numbers(column.drop_null() if column.null_count else column)
-    return _numbers(column) if are_qualities(reported) else None
+def _are_numbers(column: pa.Array) -> bool:
+    """Whether each that is there is one."""
+    return not np.isnan(_numbers(column.drop_null() if column.null_count else column)).any()
 
 
 def _times(column: pa.Array) -> TimeArray | None:
     if pa.types.is_timestamp(column.type):
         times: TimeArray = column.to_numpy(zero_copy_only=False).astype("datetime64[us]")
-        is_known = (times >= iso8601.EARLIEST) & (times <= iso8601.LATEST)
-        return times if is_known.all() else None
+        return times
     return iso8601.parse_column(column.cast(pa.string()))

@@ -21,6 +21,7 @@ import pyarrow.csv
 from sensors.formats import alike, arrow, objects, text
 from sensors.formats.batch import MAX_READINGS, Batch, FormatError
 from sensors.formats.objects import Unreadable
+from sensors.rows import REQUIRED
 
 DELIMITERS = (",", ";", "\t")
 NUMERIC = ("value", "quality")
@@ -109,24 +110,28 @@ def from_csv(body: bytes, *, max_readings: int = MAX_READINGS) -> Batch:
     text.require_utf8(body)
     sheet = sheet_of(body)
     _require_fields(sheet)
-    columns = _alike(sheet, max_readings)
-    if columns is None:
-        text.refuse_lines(sheet.rows, max_readings)
-        text.refuse_crumbs(sheet.rows, max_readings, f'{sheet.delimiter}"'.encode())
-        require_quotes(sheet)
-        columns = sheet.columns({name: of for name, of in TYPES.items() if name in sheet.names})
 
     def readings() -> list[Any]:
         return [reading_of(row) for row in sheet.cells()]
 
-    batch = None if columns is None else arrow.batch_of(columns, arrow.later(readings))
-    return batch or objects.batch_of(readings())
+    batch = _batch(sheet, max_readings, arrow.later(readings))
+    return objects.batch_of(readings()) if batch is None else batch
 
 
-def _alike(sheet: Sheet, max_readings: int) -> arrow.Columns | None:
-    if b'"' in sheet.rows or not sheet.rows.strip(b"\r\n"):
-        return None
-    return alike.cells(sheet.rows, sheet.names, sheet.delimiter, at_most=max_readings)
+def _batch(sheet: Sheet, max_readings: int, original: alike.Original) -> Batch | None:
+    """The rows when each of them is well-formed. Raises FormatError as `from_csv` does."""
+    batch = None
+    if b'"' not in sheet.rows:
+        batch = alike.cells(
+            sheet.rows, sheet.names, sheet.delimiter, at_most=max_readings, original=original
+        )
+    if batch is not None:
+        return batch
+    text.refuse_lines(sheet.rows, max_readings)
+    text.refuse_crumbs(sheet.rows, max_readings, f'{sheet.delimiter}"'.encode())
+    require_quotes(sheet)
+    columns = sheet.columns({name: of for name, of in TYPES.items() if name in sheet.names})
+    return None if columns is None else arrow.batch_of(columns, original)
 
 
 def sheet_of(body: bytes) -> Sheet:
@@ -206,7 +211,7 @@ def number_of(cell: str, decimal: str = ".") -> float | str:
 
 
 def _require_fields(sheet: Sheet) -> None:
-    missing = ", ".join(name for name in arrow.REQUIRED if name not in sheet.names)
+    missing = ", ".join(name for name in REQUIRED if name not in sheet.names)
     twice = ", ".join(name for name in arrow.FIELDS.names if f"{name} (2)" in sheet.names)
     if missing or twice:
         said = f"names no column {missing}" if missing else f"names {twice} twice"

@@ -46,11 +46,12 @@ def _line_by_line(body: bytes, max_readings: int) -> Batch | None:
     if rows is None or found is None:
         return None
     gap = found.group()
-    columns = None
+    batch = None
     if gap in _USUAL_GAPS and text.is_utf8(rows):
-        columns = alike.objects(rows, at_most=max_readings, between=gap)
-    if columns is not None:
-        return arrow.batch_of(columns, arrow.later(lambda: _rows_of(parse_json(body))))
+        original = arrow.later(lambda: _rows_of(parse_json(body)))
+        batch = alike.objects(rows, at_most=max_readings, between=gap, original=original)
+    if batch is not None:
+        return batch
     between = b"}" + gap + b"{"
     lines = rows.replace(between, b"}\n{")
     # Line breaks anywhere else, where none is part of the gap, stand inside an object.

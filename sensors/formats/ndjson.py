@@ -21,6 +21,7 @@ from sensors.formats import alike, arrow, objects, text
 from sensors.formats.batch import MAX_READINGS, Batch, FormatError
 from sensors.formats.documents import parse_json
 from sensors.formats.objects import Unreadable
+from sensors.rows import REQUIRED
 
 Characters = NDArray[np.uint8]
 _NEWLINE, _RETURN, _OPEN, _CLOSE, _BRACKET = b"\n\r{}["
@@ -43,10 +44,12 @@ def batch_of_lines(lines: bytes, max_readings: int = MAX_READINGS) -> Batch | No
     """Flat objects, one a line, each a well-formed reading; None when they are anything else."""
     if not text.is_utf8(lines):
         return None
-    columns = alike.objects(lines, at_most=max_readings) or _flat(lines, max_readings)
-    if columns is None:
-        return None
-    return arrow.batch_of(columns, arrow.later(lambda: list(rows_of(lines))))
+    original = arrow.later(lambda: list(rows_of(lines)))
+    batch = alike.objects(lines, at_most=max_readings, original=original)
+    if batch is not None:
+        return batch
+    columns = _flat(lines, max_readings)
+    return None if columns is None else arrow.batch_of(columns, original)
 
 
 def _flat(lines: bytes, max_readings: int) -> arrow.Columns | None:
@@ -64,7 +67,7 @@ def flat_objects(lines: bytes) -> arrow.Columns | None:
     if not _are_flat(np.frombuffer(lines, np.uint8)):
         return None
     first = _first_keys(lines)
-    known = [name for name in arrow.FIELDS.names if name in first or name in arrow.REQUIRED]
+    known = [name for name in arrow.FIELDS.names if name in first or name in REQUIRED]
     schema = pa.schema([arrow.FIELDS.field(name) for name in known])
     table = _read(lines, schema, "error") if first <= set(known) else None
     if table is None:  # other rows have other fields than the first

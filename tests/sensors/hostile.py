@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from sensors.formats import Batch, FormatError, from_csv, from_json, from_ndjson
+from sensors.formats import Batch, FormatError, alike, from_csv, from_json, from_ndjson
 
 # By so many times its size may reading a body grow the memory.
 MOST = 14.0
@@ -40,6 +40,7 @@ BODIES: dict[str, tuple[Callable[..., Batch], Callable[[], bytes]]] = {
 
 def main() -> None:
     """Print, as JSON, the growth for each body as a multiple of its size."""
+    alike.prepare()
     print(json.dumps({name: _in_a_fork(name) for name in BODIES}))  # noqa: T201  the answer
 
 

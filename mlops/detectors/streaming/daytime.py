@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops.detectors.streaming import novelty
-from mlops.detectors.streaming.compiled import compiled
 from mlops.detectors.streaming.contract import Readings, State
 from sensors.series import FloatArray
+from smartmaint.lib.compiled import compiled
 
 PARTS = 48
 EITHER_SIDE = 2

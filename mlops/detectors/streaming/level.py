@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlops.detectors.streaming import novelty, recent
-from mlops.detectors.streaming.compiled import compiled
 from mlops.detectors.streaming.contract import Readings, State, part, prefixed
 from sensors.series import FloatArray
+from smartmaint.lib.compiled import compiled
 
 ROWS = 12
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.detectors.streaming.compiled import compiled
 from mlops.detectors.streaming.contract import State
 from sensors.series import FloatArray
+from smartmaint.lib.compiled import compiled
 
 CAPACITY = 512  # points kept
 MERGED_SHARE = 0.5  # of the points at most give way at once

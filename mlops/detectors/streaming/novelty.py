@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.detectors.streaming.compiled import compiled
 from mlops.detectors.streaming.contract import State
 from sensors.series import FloatArray
+from smartmaint.lib.compiled import compiled
 
 CAPACITY = 1024  # numbers kept
 MERGED_SHARE = 0.25  # of the gaps, the narrowest, when there is no more room

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.detectors.streaming.compiled import compiled
 from mlops.detectors.streaming.contract import State
 from sensors.series import FloatArray
+from smartmaint.lib.compiled import compiled
 
 IntArray = NDArray[np.int64]
 

@@ -14,9 +14,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from mlops.detectors.streaming.compiled import compiled
 from mlops.detectors.streaming.contract import State
 from sensors.series import FloatArray
+from smartmaint.lib.compiled import compiled
 
 BINS_AN_OCTAVE = 16
 OCTAVES = 128  # about the first distance that is not zero, which is in their middle
