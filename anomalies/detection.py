@@ -35,7 +35,8 @@ from anomalies.newcomers import Fleet, with_fleet
 from anomalies.recording import Work
 from anomalies.regions import Noted, Region
 from anomalies.scenes import Known
-from anomalies.scoring import Scored, score_stretches, with_core
+from anomalies.scored import Scored
+from anomalies.scoring import score_stretches, with_core
 from mlops import serving, shadow
 from mlops.serving import Champion
 from sensors import state_sources

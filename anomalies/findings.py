@@ -15,17 +15,8 @@ from anomalies.detection_policy import DetectionPolicy
 from anomalies.explanation import Part
 from anomalies.models import Anomaly
 from anomalies.regions import Region
-from anomalies.scoring import (
-    CHAMPION,
-    LIMITS,
-    LOCAL,
-    RUNGS,
-    Range,
-    Scored,
-    Stretch,
-    ranges,
-    severity,
-)
+from anomalies.scored import CHAMPION, LIMITS, LOCAL, RUNGS, Range, Scored, ranges, severity
+from anomalies.stretch import Stretch
 from mlops import features
 from mlops.detectors import fleet, limits, newcomer
 from mlops.serving import Champion, NoChampion

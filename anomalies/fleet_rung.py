@@ -10,7 +10,7 @@ from anomalies import newcomers
 from anomalies.models import Anomaly
 from anomalies.newcomers import Fleet
 from anomalies.regions import Region
-from anomalies.scoring import Stretch
+from anomalies.stretch import Stretch
 from mlops import fleets, serving
 from mlops.detectors import fleet
 from mlops.detectors.fleet import Prior

@@ -15,7 +15,7 @@ from django.db import connection
 from anomalies import explanation, silence
 from anomalies.findings import Draft, Recomputed
 from anomalies.models import Anomaly, Nature, Rung
-from anomalies.scoring import severity
+from anomalies.scored import severity
 from anomalies.silence import Common, Expectation, Silence, SilencePolicy
 from sensors import rhythms
 from sensors.models import Reading, Sensor

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from anomalies.scoring import Scored
+from anomalies.scored import Scored
 from mlops import features
 from mlops.detectors.base import Detector
 from sensors.clocks import IntArray

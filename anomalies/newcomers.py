@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies import alarm_rate
-from anomalies.scoring import FLEET, LOCAL, ByFleet, Scored, Stretch
+from anomalies.scored import FLEET, LOCAL, ByFleet, Scored
+from anomalies.stretch import Stretch
 from mlops.conditioned import Conditions
 from mlops.detectors import fleet
 from mlops.detectors.fleet import Judged, Prior

@@ -10,7 +10,7 @@ import numpy as np
 from anomalies import exclusions
 from anomalies.familiar.hours import DAYS
 from anomalies.familiar.look import Past
-from anomalies.scoring import Stretch
+from anomalies.stretch import Stretch
 from sensors import hours, states
 from sensors.clocks import changes
 from sensors.kinds import kind_named

@@ -19,7 +19,7 @@ from anomalies import ledger, predicted
 from anomalies.findings import Draft, Recomputed
 from anomalies.ledger import Change
 from anomalies.models import Anomaly, Nature, PredictedCrossing, Rung
-from anomalies.scoring import severity
+from anomalies.scored import severity
 from mlops import forecasts
 from mlops.forecasting.crossing import MET, Limit, likelihood
 from mlops.forecasting.forecast import TooShort, by

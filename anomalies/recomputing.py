@@ -22,7 +22,8 @@ from anomalies.findings import CORE, Recomputed, fingerprint
 from anomalies.machines import recomputing as of_machines
 from anomalies.machines.findings import DETECTOR as JOINT
 from anomalies.models import Anomaly, Rung
-from anomalies.scoring import Limits, Stretch, core_scores, decades_of
+from anomalies.scoring import core_scores, decades_of
+from anomalies.stretch import Limits, Stretch
 from mlops import serving
 from mlops.detectors import limits
 from mlops.detectors.base import Detector

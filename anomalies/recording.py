@@ -22,7 +22,7 @@ from anomalies.leases import Claim, Notes, Release
 from anomalies.ledger import Change, Plan
 from anomalies.machines import judging
 from anomalies.regions import Region
-from anomalies.scoring import RUNGS, Scored
+from anomalies.scored import RUNGS, Scored
 from mlops import tally
 from mlops.serving import Champion, NoChampion
 from sensors.models import ScoringNote

@@ -16,7 +16,8 @@ import numpy as np
 from anomalies import exclusions
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.models import Anomaly
-from anomalies.scoring import Limits, Stretch, block_start, context_rows
+from anomalies.scoring import block_start, context_rows
+from anomalies.stretch import Limits, Stretch
 from sensors import many, states
 from sensors.models import Reading, Sensor
 from sensors.series import Series, to_datetime, to_datetime64

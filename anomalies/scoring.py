@@ -1,13 +1,12 @@
-"""From features to scores, from scores to ranges. Pure: arrays in, arrays and dataclasses out.
+"""From features to scores. Pure: arrays in, arrays and dataclasses out.
 
-One convention everywhere: a score is in [0, 1], higher is rarer, and 0.5 is the alarm level. A
-score at row i depends on rows up to i alone.
+A score at row i depends on rows up to i alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,141 +14,21 @@ from numpy.typing import NDArray
 
 from anomalies import alarm_rate
 from anomalies.detection_policy import DetectionPolicy
-from mlops import conditioned, features
+from anomalies.scored import CHAMPION, LIMITS, LOCAL, RUNGS, STATISTICAL, RungArray, Scored
+from anomalies.stretch import Stretch
+from mlops import features
 from mlops.conditioned import Conditions
 from mlops.detectors import limits
 from mlops.detectors.base import Detector
 from mlops.detectors.local import MIN_HISTORY_ROWS, fit_local
 from mlops.detectors.statistical import Statistical
-from sensors.clocks import IntArray
-from sensors.operating import StateArray
-from sensors.series import FloatArray, Series, TimeArray
+from sensors.series import FloatArray, TimeArray
 
 if TYPE_CHECKING:
     # Web processes read this module, and the core's compiled code takes a second to load.
-    from anomalies.familiar.look import Look
-    from mlops.detectors.fleet import Judged as FleetJudged
     from mlops.detectors.streaming.core import Judged as CoreJudged
 
-RUNGS = ("limits", "fleet", "statistical", "local", "champion")
-LIMITS, FLEET, STATISTICAL, LOCAL, CHAMPION = range(5)
-SEVERITY_STEPS = (0.6, 0.7, 0.8, 0.9)
 _BY_SCALES = Statistical()
-
-RungArray = NDArray[np.int8]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """A sensor's limits in its unit; None where there is none."""
-
-    physical_min: float | None = None
-    physical_max: float | None = None
-    alarm_low: float | None = None
-    alarm_high: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A sensor's readings with the rows to be scored: those from `first` on.
-
-    states: of the machine at each reading, (n,); None where it runs at all of them. faulty: which
-    readings are of a fault that a person confirmed, (n,); None where none is.
-    What stands before `first` is context. Whoever builds one sees to it that the context reaches
-    back `context_rows` readings, or to the sensor's first.
-    """
-
-    series: Series
-    first: int
-    limits: Limits
-    states: StateArray | None = None
-    faulty: NDArray[np.bool_] | None = None
-
-    @property
-    def conditions(self) -> Conditions:
-        return Conditions(self.states, self.faulty)
-
-    def features_from(self, row: int) -> FloatArray:
-        return conditioned.compute(self.series.times, self.series.values, row, self.conditions)
-
-    def expected(self, row: int) -> tuple[float, float]:
-        """The band in which the reading of that row of the series would have been usual."""
-        return conditioned.expected(self.series.times, self.series.values, row, self.conditions)
-
-    @property
-    def stood(self) -> NDArray[np.bool_] | None:
-        """Of the rows to be scored, those whose context knows the machine not running."""
-        return conditioned.stood_lately(self.states, self.first)
-
-    @property
-    def times(self) -> TimeArray:
-        return self.series.times[self.first :]
-
-    @property
-    def values(self) -> FloatArray:
-        return self.series.values[self.first :]
-
-
-@dataclass(frozen=True, slots=True)
-class ByFleet:
-    """What a stored prior said of rows."""
-
-    name: str
-    version: int
-    judged: FleetJudged
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """Scores of the rows of a stretch: shape (n,) each; features (n, d).
-
-    rungs says which rung gave the score; judges[i] is the detector of each block of rows, as
-    (first row, detector), so that any row can be explained by the detector that judged it.
-    decades: of the share of readings that may alarm (alarm_rate).
-    core: what the fold said beside the rungs; by_core: where that is the higher score. fleet: what
-    a fleet's prior said of a newcomer; where that is the highest score the rung is FLEET.
-    looks: of the rows that were judged by other features than their own, how; see familiar.look.
-    """
-
-    scores: FloatArray
-    rungs: RungArray
-    features: FloatArray
-    physical: NDArray[np.bool_]
-    judges: tuple[tuple[int, Detector], ...]
-    serving: RungArray
-    decades: FloatArray
-    core: CoreJudged | None = None
-    by_core: NDArray[np.bool_] | None = None
-    fleet: ByFleet | None = None
-    looks: Mapping[int, Look] = field(default_factory=dict)
-
-    def by_fleet(self, row: int) -> ByFleet | None:
-        return self.fleet if self.rungs[row] == FLEET else None
-
-    def is_by_core(self, row: int) -> bool:
-        return self.by_core is not None and bool(self.by_core[row])
-
-    def is_by_judge(self, row: int) -> bool:
-        """Whether its score is what a detector of features says of it."""
-        return not self.is_by_core(row) and self.rungs[row] not in (FLEET, LIMITS)
-
-    def judge_of(self, row: int) -> Detector:
-        """The detector that judged a row (the limits aside)."""
-        return self.judges[int(self.owners(np.array([row]))[0])][1]
-
-    def owners(self, rows: IntArray) -> IntArray:
-        """Which of `judges` judged each of these rows (the limits aside), shape (k,)."""
-        firsts = np.array([first for first, _ in self.judges])
-        return np.asarray(np.searchsorted(firsts, rows, side="right") - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """Consecutive anomalous readings, as row numbers."""
-
-    start: int
-    peak: int
-    end: int
 
 
 def context_rows(policy: DetectionPolicy, *, champion: bool) -> int:
@@ -326,25 +205,3 @@ def score_again(
     row = stretch.features_from(stretch.first)[:1]
     level = levels_of(np.full(1, RUNGS.index(rung), np.int8), decades_of(stretch, policy)[:1])
     return float(alarm_rate.at_level(judge.score(row), level)[0])
-
-
-def ranges(scores: FloatArray, policy: DetectionPolicy) -> list[Range]:
-    """Runs of anomalous rows, those with small gaps between them joined.
-
-    >>> ranges(np.array([0, 0.9, 0.2, 0.6, 0, 0]), DetectionPolicy(merge_gap_rows=2))
-    [Range(start=1, peak=1, end=3)]
-    """
-    rows = np.flatnonzero(scores >= policy.alarm_level)
-    if not len(rows):
-        return []
-    runs = np.split(rows, np.flatnonzero(np.diff(rows) > policy.merge_gap_rows) + 1)
-    return [Range(int(run[0]), int(run[np.argmax(scores[run])]), int(run[-1])) for run in runs]
-
-
-def severity(score: float) -> int:
-    """1 (just above the alarm level) to 5.
-
-    >>> severity(0.5), severity(0.75), severity(1.0)
-    (1, 3, 5)
-    """
-    return 1 + sum(score >= step for step in SEVERITY_STEPS)

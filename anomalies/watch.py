@@ -18,7 +18,7 @@ from anomalies.leases import Notes
 from anomalies.ledger import Change
 from anomalies.models import Anomaly, SilenceWatch
 from anomalies.outages import Outages
-from anomalies.scoring import SEVERITY_STEPS, severity
+from anomalies.scored import SEVERITY_STEPS, severity
 from anomalies.silence import SilencePolicy
 from sensors import rhythms
 from sensors.models import Sensor

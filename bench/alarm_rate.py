@@ -18,7 +18,9 @@ from anomalies import folding
 from anomalies.alarm_rate import DAYS
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.familiar.look import Asked, Past, look_again
-from anomalies.scoring import Limits, Stretch, ranges, score_stretches, with_core
+from anomalies.scored import ranges
+from anomalies.scoring import score_stretches, with_core
+from anomalies.stretch import Limits, Stretch
 from mlops import features
 from mlops.detectors.base import Detector
 from mlops.detectors.fitted import candidate

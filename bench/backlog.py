@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from anomalies import detection
 from anomalies.models import Anomaly
-from anomalies.scoring import Stretch
+from anomalies.stretch import Stretch
 from bench.place import empty, settle
 from bench.readings import SEED, UNTIL, site, stored, ten_minutes_apart
 from bench.report import Report

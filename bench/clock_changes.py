@@ -21,7 +21,9 @@ from scipy.signal import lfilter
 from anomalies import folding
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.familiar.look import Asked, Past, look_again
-from anomalies.scoring import Limits, Stretch, ranges, score_stretches, with_core
+from anomalies.scored import ranges
+from anomalies.scoring import score_stretches, with_core
+from anomalies.stretch import Limits, Stretch
 from bench.seeds import seed_range
 from sensors.clocks import NO_CHANGES, IntArray, changes
 from sensors.series import FloatArray, Series, TimeArray, to_datetime64

@@ -24,14 +24,9 @@ from anomalies import folding
 from anomalies.demo.evaluation import Alarm, Evaluation, Score, evaluate
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.familiar.look import Asked, Past, look_again
-from anomalies.scoring import (
-    RUNGS,
-    Limits,
-    Stretch,
-    ranges,
-    score_stretches,
-    with_core,
-)
+from anomalies.scored import RUNGS, ranges
+from anomalies.scoring import score_stretches, with_core
+from anomalies.stretch import Limits, Stretch
 from bench.seeds import seed_range
 from mlops import features
 from mlops.detectors.fitted import CANDIDATES, Fitted, candidate

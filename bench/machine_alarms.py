@@ -21,7 +21,7 @@ from anomalies.detection_policy import DetectionPolicy
 from anomalies.machines.alarms import merge_gap_rows, scores_of
 from anomalies.machines.fold import Judged
 from anomalies.machines.grid import Era
-from anomalies.scoring import ranges
+from anomalies.scored import ranges
 from mlops.detectors.streaming.alarm import USUAL_WARMUP
 from sensors.generator import LAYOUT, normal
 from sensors.series import FloatArray

@@ -21,7 +21,7 @@ from anomalies.detection_policy import DetectionPolicy
 from anomalies.machines.alarms import merge_gap_rows, scores_of
 from anomalies.machines.fold import Judged
 from anomalies.machines.grid import Era
-from anomalies.scoring import ranges
+from anomalies.scored import ranges
 from bench.clock_changes import A_DAY, STEP, WHEN, ZONE, hours_of
 from bench.seeds import seed_range
 from sensors.series import FloatArray, TimeArray, to_datetime64

@@ -20,7 +20,7 @@ from anomalies.machines import fold
 from anomalies.machines.alarms import merge_gap_rows, scores_of
 from anomalies.machines.fold import Judged
 from anomalies.machines.grid import Era, Member, Rows, eras, table
-from anomalies.scoring import Range, ranges
+from anomalies.scored import Range, ranges
 from bench.seeds import seed_range
 from sensors.clocks import IntArray
 from sensors.generator import Stream

@@ -23,7 +23,9 @@ from anomalies.alarm_rate import DAYS
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.familiar.look import Asked, Past, look_again
 from anomalies.newcomers import Fleet, with_fleet
-from anomalies.scoring import Limits, Scored, Stretch, ranges, score_stretches, with_core
+from anomalies.scored import Scored, ranges
+from anomalies.scoring import score_stretches, with_core
+from anomalies.stretch import Limits, Stretch
 from bench.alarm_rate import LEARNT, champion_of, stretches_of
 from mlops.detectors import fleet
 from mlops.detectors.base import Detector

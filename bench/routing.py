@@ -21,7 +21,9 @@ import numpy as np
 
 from anomalies import nature
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.scoring import Limits, Stretch, ranges, score_stretches
+from anomalies.scored import ranges
+from anomalies.scoring import score_stretches
+from anomalies.stretch import Limits, Stretch
 from bench.seeds import seed_range
 from mlops import features
 from sensors.generator import Fault, Stream, generate

@@ -13,7 +13,8 @@ from unittest.mock import patch
 
 from anomalies import folding, regions
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.scoring import Stretch, context_rows, score_stretches
+from anomalies.scoring import context_rows, score_stretches
+from anomalies.stretch import Stretch
 from bench.demo_quality import champion_of
 from bench.readings import SEED, UNTIL
 from mlops import serving

@@ -18,11 +18,14 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from mlops.seasons import RESIDUAL_ROWS, season_of
 from mlops.windows import (
     CONTEXT_ROWS,
+    RECENT_ROWS,
+    SHORT_ROWS,
+    TO_SD,
     Context,
     IntArray,
-    flagged,
     median_of,
     middle_of,
     trailing,
@@ -37,6 +40,7 @@ __all__ = [
     "MIN_ROWS",
     "NOTABLE",
     "RECENT_ROWS",
+    "SHORT_ROWS",
     "compute",
     "expected",
     "features_hash",
@@ -78,21 +82,12 @@ NOTABLE: dict[str, float] = {
 INSTRUMENT = frozenset({"flat", "gap", "rhythm"})
 
 MIN_ROWS = 48
-RECENT_ROWS = 24
-SHORT_ROWS = 12
 CLIP = 100.0
 
 _BASELINE_ROWS = CONTEXT_ROWS - 1 - RECENT_ROWS
 _BEFORE_ROWS = 5  # what a spike stands out from
 _STEP_ROWS = 6  # the two short levels whose difference is the slope
 _RUN_CAP = 64
-_SEASON_REACH = 448  # rows a residual may look back: three days at ten minutes, and some more
-_SEASON_ROWS = CONTEXT_ROWS - _SEASON_REACH - RECENT_ROWS
-_SEASON_MIN = 24
-_DAY_US = 86_400_000_000
-_SEASON_TOLERANCE_US = _DAY_US // 48
-_SEASON_OFFSETS = np.arange(-3, 3)
-_TO_SD = 1.4826  # a median absolute deviation of normal noise, as a standard deviation
 _CHUNK_ROWS = 1024
 
 
@@ -146,7 +141,7 @@ def expected(times: TimeArray, values: FloatArray, row: int) -> tuple[float, flo
     """
     past = slice(max(0, row - CONTEXT_ROWS + 1), row + 1)
     context = Context.of(times[past], values[past], min(row, CONTEXT_ROWS - 1), None)
-    base, season = _baseline(context), _season(context)
+    base, season = _baseline(context), season_of(context)
     if base.rows[0] == 0:
         return float(values[row]), float(values[row])
     seasonal = bool(season.known[0])
@@ -168,7 +163,7 @@ def _rows(times: TimeArray, values: FloatArray, first: int, stop: int) -> FloatA
     """Features of the rows first..stop-1, from just the rows they may know."""
     start = max(0, first - CONTEXT_ROWS + 1)
     context = Context.of(times[start:stop], values[start:stop], first - start, stop - start)
-    base, season = _baseline(context), _season(context)
+    base, season = _baseline(context), season_of(context)
     flat, gap, rhythm = _flat(context), *_clock(context)
     columns = (*_level_and_shape(context, base), season.now, season.level, flat, gap, rhythm)
     found = np.clip(np.stack(columns, axis=1), -CLIP, CLIP)
@@ -193,9 +188,9 @@ def _baseline(context: Context) -> _Baseline:
     windows = trailing(context.values, m, _BASELINE_ROWS, RECENT_ROWS)
     rows = np.clip(context.seen - RECENT_ROWS, 0, _BASELINE_ROWS)
     median = median_of(windows, rows)
-    spread = _TO_SD * median_of(np.abs(windows - median[:, None]), rows)
+    spread = TO_SD * median_of(np.abs(windows - median[:, None]), rows)
     step, smallest = _usual_step(context)
-    noise = np.maximum(_TO_SD / np.sqrt(2) * step, smallest / 2)
+    noise = np.maximum(TO_SD / np.sqrt(2) * step, smallest / 2)
     # A sensor that never moves: a thousandth of its value is a change worth a noise unit.
     noise = np.maximum(noise, np.where(noise > 0, 0.02 * spread, 1e-3 * np.abs(median) + 1e-9))
     nearest = np.abs(windows - context.now[:, None]).min(axis=1)
@@ -259,54 +254,6 @@ def _short_median(
     return median_of(trailing(column, m, rows, skip), np.clip(seen, 0, rows))
 
 
-@dataclass(frozen=True, slots=True)
-class _Season:
-    """Shape (m,) each: what the days before say of a row. centre and scale in the unit."""
-
-    known: NDArray[np.bool_]
-    centre: FloatArray
-    scale: FloatArray
-    now: FloatArray
-    level: FloatArray
-
-
-def _season(context: Context) -> _Season:
-    m = len(context)
-    centre, usable = _same_time_before(context)
-    residual = np.full(len(context.values), np.inf)
-    residual[usable] = context.values[usable] - centre[usable]
-    counts = flagged(usable, m, _SEASON_ROWS, RECENT_ROWS)
-    spread = median_of(np.abs(trailing(residual, m, _SEASON_ROWS, RECENT_ROWS)), counts)
-    floor = 1e-3 * np.abs(centre[-m:]) + 1e-9
-    scale = np.maximum(_TO_SD * spread, np.where(spread > 0, 0.0, floor))
-    lately = flagged(usable, m, SHORT_ROWS)
-    known = usable[-m:] & (counts >= _SEASON_MIN)
-    now = np.where(known, residual[-m:], 0.0) / scale
-    level = median_of(trailing(residual, m, SHORT_ROWS), lately) / scale
-    return _Season(known, centre[-m:], scale, now, np.where(known & (lately > 1), level, 0.0))
-
-
-def _same_time_before(context: Context) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Median of the values within half an hour of this time one, two and three days earlier.
-
-    Both of the context's length; the second says where any such value is known.
-    """
-    n = len(context.times)
-    rows = np.arange(n)
-    pool = []
-    for days in (1, 2, 3):
-        target = context.times - days * _DAY_US
-        near = np.searchsorted(context.times, target)[:, None] + _SEASON_OFFSETS
-        within = np.clip(near, 0, n - 1)
-        usable = (near > rows[:, None] - _SEASON_REACH) & (near >= 0) & (near < rows[:, None])
-        usable &= context.known[within] & context.known[:, None]
-        usable &= np.abs(context.times[within] - target[:, None]) <= _SEASON_TOLERANCE_US
-        pool.append(np.where(usable, context.values[within], np.inf))
-    values = np.concatenate(pool, axis=1)
-    counts = np.isfinite(values).sum(axis=1)
-    return median_of(values, counts), counts > 0
-
-
 def _flat(context: Context) -> FloatArray:
     """log2 of the run of identical values against the longest one before it; a pair is no run."""
     m = len(context)
@@ -338,7 +285,7 @@ def _clock(context: Context) -> tuple[FloatArray, FloatArray]:
     usual = np.maximum(median_of(trailing(interval, m, _BASELINE_ROWS, RECENT_ROWS), counts), 1.0)
     recent = np.where(np.isfinite(interval), interval, 0.0)
     off = _share_off(trailing(recent, m, SHORT_ROWS), usual)
-    usually = _share_off(trailing(recent, m, _SEASON_ROWS, RECENT_ROWS), usual)
+    usually = _share_off(trailing(recent, m, RESIDUAL_ROWS, RECENT_ROWS), usual)
     gap = np.log2(np.maximum(recent[-m:], 1.0) / usual) - 1.0
     return np.where(gap > 0, gap, 0.0), np.maximum(off - usually, 0.0)
 

@@ -19,6 +19,9 @@ IntArray = NDArray[np.int64]
 Column = TypeVar("Column", FloatArray, IntArray)
 
 CONTEXT_ROWS = 640  # readings, the row's own among them, that a row may know
+RECENT_ROWS = 24  # the newest, which are compared with those before them
+SHORT_ROWS = 12  # of which a level is
+TO_SD = 1.4826  # a median absolute deviation of normal noise, as a standard deviation
 LARGEST = 1e150  # a difference of two larger ones could overflow
 LONG_AGO = np.iinfo(np.int64).min // 4
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from anomalies.scoring import SEVERITY_STEPS
+from anomalies.scored import SEVERITY_STEPS
 
 # A machine of criticality 3 weighs what the score says; each level moves the risk by a tenth.
 CRITICALITY_STEP = 0.1

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anomalies.familiar.hours import HOUR_US, Window
-from anomalies.scoring import Stretch
+from anomalies.stretch import Stretch
 from mlops.windows import CONTEXT_ROWS
 from sensors.series import FloatArray
 from smartmaint.lib.compiled import compiled

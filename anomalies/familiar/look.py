@@ -18,7 +18,9 @@ from anomalies.familiar import modes as modes_of
 from anomalies.familiar.hours import DAY_HOURS, DAYS, DAYS_ALIKE, HOUR_US, Memory
 from anomalies.familiar.lately import hours_at, near_each_other, windows_at
 from anomalies.familiar.modes import Heaps, Modes
-from anomalies.scoring import CHAMPION, LIMITS, RUNGS, STATISTICAL, Scored, Stretch, levels_of
+from anomalies.scored import CHAMPION, LIMITS, RUNGS, STATISTICAL, Scored
+from anomalies.scoring import levels_of
+from anomalies.stretch import Stretch
 from mlops import features
 from mlops.detectors.base import Detector
 from mlops.detectors.statistical import Statistical

@@ -17,7 +17,7 @@ from anomalies.machines.fold import Judged
 from anomalies.machines.grid import Era
 from anomalies.machines.wording import Facts, Seen
 from anomalies.models import Nature, Rung
-from anomalies.scoring import Range, ranges, severity
+from anomalies.scored import Range, ranges, severity
 from mlops.detectors.streaming.contract import LARGEST
 from sensors.models import Asset, Sensor
 from sensors.presentation import zone_of

@@ -12,7 +12,9 @@ from anomalies.familiar import look
 from anomalies.familiar.look import Asked, Past
 from anomalies.findings import Finding, drafts_of
 from anomalies.regions import Region
-from anomalies.scoring import Limits, Scored, Stretch, score_stretches
+from anomalies.scored import Scored
+from anomalies.scoring import score_stretches
+from anomalies.stretch import Limits, Stretch
 from mlops.detectors.base import Detector
 from mlops.features import FEATURES
 from mlops.serving import Champion

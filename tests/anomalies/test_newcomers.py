@@ -9,7 +9,9 @@ import numpy as np
 
 from anomalies.detection_policy import DetectionPolicy
 from anomalies.newcomers import Fleet, serves, with_fleet
-from anomalies.scoring import FLEET, LIMITS, LOCAL, Limits, Scored, Stretch, score_stretches
+from anomalies.scored import FLEET, LIMITS, LOCAL, Scored
+from anomalies.scoring import score_stretches
+from anomalies.stretch import Limits, Stretch
 from mlops.detectors import fleet
 from mlops.detectors.newcomer import ROWS
 from sensors.generator import normal

@@ -4,20 +4,9 @@ import numpy as np
 import pytest
 
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.scoring import (
-    CHAMPION,
-    LIMITS,
-    LOCAL,
-    STATISTICAL,
-    Limits,
-    Range,
-    Stretch,
-    context_rows,
-    ranges,
-    score_again,
-    score_stretches,
-    severity,
-)
+from anomalies.scored import CHAMPION, LIMITS, LOCAL, STATISTICAL, Range, ranges, severity
+from anomalies.scoring import context_rows, score_again, score_stretches
+from anomalies.stretch import Limits, Stretch
 from mlops import features
 from mlops.detectors.base import Detector
 from mlops.detectors.local import fit_local

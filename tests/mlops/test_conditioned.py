@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from anomalies.detection_policy import DetectionPolicy
-from anomalies.scoring import Limits, Scored, Stretch, ranges, score_stretches
+from anomalies.scored import Scored, ranges
+from anomalies.scoring import score_stretches
+from anomalies.stretch import Limits, Stretch
 from mlops import conditioned, features
 from mlops.conditioned import Conditions
 from sensors.operating import OFF, RUNNING, STARTING, Interval, states_at

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anomalies.familiar.lately import noises_of, windows_at
-from anomalies.scoring import Limits, Stretch
+from anomalies.stretch import Limits, Stretch
 from mlops.windows import CONTEXT_ROWS
 from sensors.series import FloatArray, Series
 

@@ -11,7 +11,9 @@ from anomalies.detection_policy import DetectionPolicy
 from anomalies.familiar import look
 from anomalies.familiar.look import Asked, Look, Past
 from anomalies.familiar.modes import Modes
-from anomalies.scoring import RUNGS, Limits, Scored, Stretch, ranges, score_stretches
+from anomalies.scored import RUNGS, Scored, ranges
+from anomalies.scoring import score_stretches
+from anomalies.stretch import Limits, Stretch
 from mlops.detectors.local import fit_local
 from sensors.series import FloatArray, Series
 from tests.mlops.test_conditioned import BEGIN, CYCLE, START, STEP, cycles
