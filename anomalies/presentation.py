@@ -191,7 +191,7 @@ def found_by(anomaly: Anomaly) -> SafeString:
         "" if anomaly.detector == anomaly.rung else anomaly.detector,
         anomaly.rung,
         anomaly.rung,
-        model(anomaly),
+        model(anomaly) if anomaly.model_name else "",
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import re
 import secrets
 from collections.abc import Sequence
@@ -49,6 +50,9 @@ def issue(
     unknown = set(scopes) - set(IngestKey.Scope.values)
     if unknown or not scopes:
         raise ValueError(f"scopes are some of {', '.join(IngestKey.Scope.values)}")
+    for limit in (rate_per_second, burst):
+        if limit is not None and not 0 < limit < math.inf:
+            raise ValueError(f"a limit is above 0, not {limit}")
     Template.parse(line_template)
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     key = IngestKey.objects.create(

@@ -45,8 +45,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "django_rq",
-    "smartmaint",
+    "smartmaint.apps.QueuesConfig",
+    "smartmaint.apps.SmartmaintConfig",
     "sensors",
     "mlops",
     "anomalies",
@@ -298,6 +298,7 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = ["smartmaint.formats"]
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 
@@ -321,4 +322,10 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # It names each job in two lines; the scheduler says in one how many there are.
+        "rq.cron": {"level": "WARNING"},
+        # "Importing plotly failed", an error to nobody: plots are drawn otherwise.
+        "prophet.plot": {"level": "CRITICAL"},
+    },
 }

@@ -117,7 +117,7 @@ def scoring(sensor: Sensor) -> list[tuple[str, SafeString | str]]:
         rung = f"{lease.rung}: {presentation.RUNGS.get(lease.rung, '')}"
     lines: list[tuple[str, SafeString | str]] = [("rung", rung), *_champion(sensor)]
     if lease and lease.rung_reason:
-        lines.append(("why not higher", lease.rung_reason))
+        lines.append(("why not higher", f"when it was last scored: {lease.rung_reason}"))
     if lease and lease.attempts:
         lines.append(("attempts since it was last scored", str(lease.attempts)))
     return [*lines, *_challengers(sensor), *_next_rung(sensor), _false_alarms(sensor)]

@@ -21,6 +21,12 @@ from sensors.presentation import zone_of
 
 
 class IngestKeyForm(forms.ModelForm):
+    rate_per_second = forms.FloatField(
+        required=False, min_value=0.001, help_text="Calls a second; empty: the setting."
+    )
+    burst = forms.IntegerField(
+        required=False, min_value=1, max_value=1_000_000, help_text="Calls at once."
+    )
     scopes = forms.MultipleChoiceField(
         choices=IngestKey.Scope.choices,
         widget=forms.CheckboxSelectMultiple,

@@ -47,4 +47,4 @@ class QuarantinedReading(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.category}/{self.code}: {self.sensor_ref}"
+        return f"{self.code}: {self.sensor_ref or 'no sensor given'}"

@@ -43,7 +43,8 @@ def open_home(checkout: Path = CHECKOUT) -> Home:
     """
     data = checkout / ".data"
     try:
-        (data / "logs").mkdir(parents=True, exist_ok=True)
+        for name in ("logs", "static"):  # WhiteNoise warns where the latter is missing
+            (data / name).mkdir(parents=True, exist_ok=True)
         key = _checkout_key(checkout, data / "instance.json")
     except PermissionError as error:
         raise ServiceError(

@@ -14,9 +14,11 @@ from django.utils import timezone
 from anomalies import budgeting
 from anomalies.budget import Cost
 from anomalies.budgeting import Proposed
+from sensors.management.arguments import not_negative, positive
 from sensors.management.explained import ExplainedCommand
 from sensors.models import Site
 
+MOST_WEEKS = 520
 EPILOG = """\
 For a kind of sensor at a site it looks at the anomalies of the last weeks and finds the lowest
 confidence, below which an anomaly would be a suspected false positive, with which the machines of
@@ -44,18 +46,22 @@ class Command(ExplainedCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--site", required=True, help="slug")
         parser.add_argument("--kind", help="of sensors; each kind of the site without it")
-        parser.add_argument("--per-week", type=float, required=True, metavar="N")
-        parser.add_argument("--weeks", type=float, default=4.0, help="to look back; 4")
+        parser.add_argument(
+            "--per-week", type=not_negative, required=True, metavar="N", help="episodes, at most"
+        )
+        parser.add_argument("--weeks", type=positive, default=4.0, help="to look back; %(default)g")
         parser.add_argument("--apply", action="store_true", help="needs --kind")
-        parser.add_argument("--accept-missed", action="store_true")
-        parser.add_argument("--json", action="store_true")
+        parser.add_argument(
+            "--accept-missed", action="store_true", help="apply even what misses a confirmed fault"
+        )
+        parser.add_argument("--json", action="store_true", help="one JSON object a kind")
 
     def handle(self, *args: Any, **options: Any) -> None:
         site = Site.objects.filter(slug=options["site"]).first()
         if site is None:
             raise CommandError(f"There is no site {options['site']}.", returncode=2)
-        if options["per_week"] < 0 or not 0 < options["weeks"] <= 520:
-            raise CommandError("--per-week is 0 or more, --weeks above 0.", returncode=2)
+        if options["weeks"] > MOST_WEEKS:
+            raise CommandError(f"--weeks is at most {MOST_WEEKS}.", returncode=2)
         if options["apply"] and not options["kind"]:
             raise CommandError("--apply needs --kind: budgets of kinds add up.", returncode=2)
         found = self._proposed(site, options)

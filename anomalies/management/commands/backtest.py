@@ -29,6 +29,9 @@ OUT is CSV, repeats the rows in order and adds
   anomaly  1 where score reaches 0.5, which is how an alarm begins; else 0
 A row's score depends on the rows before it alone.
 
+  manage.py backtest readings.csv --out scored.csv --warmup 600
+  manage.py backtest folder/ --out scored/ --kind vibration
+
 Exit status: 0 when all was judged; 1 when a file could not be (the others still are).
 """
 

@@ -5,23 +5,35 @@ from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from anomalies.demo import course, summary
 from anomalies.demo.outcome import Outcome, best_anomaly, outcome_of, verdict_on
 from anomalies.demo.progress import DemoError, Progress
 from anomalies.demo.reviewing import review_one
+from sensors.management.arguments import seed_number
+from sensors.management.explained import ExplainedCommand
+
+EPILOG = """\
+  make demo                                 starts what it needs, and runs this on it
+  make demo ARGS="-- --seeds 1,2,3"
+
+The last line is one JSON object. Exit status: 0 all of it worked; 1 something did not.
+"""
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = (
         "Seed history, train, promote, post labelled faults over HTTP, wait for the worker, review "
         "one anomaly, and print how much was found. Replaces what an earlier demo or seed left."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument(
+            "--seed", type=seed_number, default=1, help="Of the fleet; %(default)s."
+        )
         parser.add_argument("--seeds", type=_seeds, help="Several, one after the other: 1,2,3.")
         parser.add_argument("--no-wipe", action="store_true", help="Do not wipe Redis midway.")
 
@@ -30,9 +42,9 @@ class Command(BaseCommand):
         progress = Progress(self._say)
         outcomes = []
         try:
-            for seed in options["seeds"] or [options["seed"]]:
+            for number in options["seeds"] or [options["seed"]]:
                 where = course.Setting(
-                    settings.DEMO_BASE_URL, seed, not options["no_wipe"], timezone.now()
+                    settings.DEMO_BASE_URL, number, not options["no_wipe"], timezone.now()
                 )
                 outcomes.append(_run(where, progress))
         except DemoError as error:
@@ -53,7 +65,7 @@ class Command(BaseCommand):
 
 def _seeds(text: str) -> list[int]:
     try:
-        return [int(seed) for seed in text.split(",")]
+        return [int(each) for each in text.split(",")]
     except ValueError as error:
         raise ArgumentTypeError("numbers with commas between them, such as 1,2,3") from error
 

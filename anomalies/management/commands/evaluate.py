@@ -17,6 +17,7 @@ from anomalies.columnar import TableError
 from anomalies.figures import UNITS_S, Figure, figures_as_text, span_as_text
 from anomalies.labelled import Labelled, Source
 from sensors.kinds import KINDS, OTHER
+from sensors.management.arguments import seed_number
 from sensors.management.explained import ExplainedCommand
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ A fault is found when an alarm overlaps it; an alarm is false when it overlaps n
   AUC-PR     area under precision over recall, row by row, over all thresholds
   VUS-PR     the same with edges of faults uncertain by up to the median fault's length
 Each with the 90 % interval of a bootstrap of blocks of rows.
+
+  manage.py evaluate labelled.csv --warmup 25%
+  manage.py evaluate folder/ --faults failures.csv --early 48h --json
 
 Exit status: 0 when the figures were made, whatever they are; 1 when a file cannot be read.
 """
@@ -75,7 +79,9 @@ class Command(ExplainedCommand):
             default=np.timedelta64(0, "s"),
             help="an alarm that long before a fault begins foresees it (90min, 48h, 3d)",
         )
-        parser.add_argument("--seed", type=int, default=0, help="of the bootstrap; 0 unless given")
+        parser.add_argument(
+            "--seed", type=seed_number, default=0, help="of the bootstrap; %(default)s"
+        )
         parser.add_argument("--json", action="store_true", help="one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -3,18 +3,27 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from anomalies.findings import Recomputed
 from anomalies.models import Anomaly
 from anomalies.recomputing import recompute
 from mlops import serving
+from sensors.management.explained import ExplainedCommand
 from sensors.models import Reading
 
 TOLERANCE = 1e-9
 
+EPILOG = """\
+  manage.py explain_anomaly 17
+  manage.py explain_anomaly 17 --json
 
-class Command(BaseCommand):
+Exit status: 0 the stored score came out again, to 1e-9; 1 it did not, or cannot be computed.
+"""
+
+
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = (
         "Explain an anomaly and compute its score again from the stored readings, by the model "
         "version that it names. Exit status 1 when the score differs by more than 1e-9 or cannot "

@@ -61,10 +61,18 @@ class Command(ExplainedCommand):
         parser.add_argument("--site", help="slug; every site without it")
         parser.add_argument("--policy", type=Path, metavar="FILE", help="JSON: settings by name")
         parser.add_argument("--rule", metavar="ID|FILE", help="flip a rule, or add one")
-        parser.add_argument("--model", action="append", default=[], metavar="NAME@VERSION")
+        parser.add_argument(
+            "--model",
+            action="append",
+            default=[],
+            metavar="NAME@VERSION",
+            help="as if it were champion; may be given again",
+        )
         parser.add_argument("--window", metavar="START/END", help="plan one for the site")
         parser.add_argument("--asset", help="of that window: the name of a machine")
-        parser.add_argument("--without-window", type=int, metavar="ID")
+        parser.add_argument(
+            "--without-window", type=int, metavar="ID", help="as if it had not been"
+        )
         parser.add_argument("--labels", type=Path, metavar="FILE", help="known faults, CSV")
         parser.add_argument(
             "--step", type=_seconds, metavar="S", help="seconds between two looks; 300"

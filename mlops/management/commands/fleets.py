@@ -5,14 +5,23 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from mlops import fleets
 from mlops.detectors.fleet import FEWEST_SENSORS, LEAST_ROWS
+from sensors.management.arguments import positive
+from sensors.management.explained import ExplainedCommand
+
+EPILOG = """\
+  manage.py fleets --dry-run
+  manage.py fleets
+
+Exit status: 0 done.
+"""
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = (
         "Learn what the sensors of a kind at a site have in common, as the scheduler does every "
         "night: it helps to judge sensors that are new there, from their first reading on. It "
@@ -25,7 +34,7 @@ class Command(BaseCommand):
             "--dry-run", action="store_true", help="say which fleets are due and learn nothing"
         )
         parser.add_argument(
-            "--seconds", type=float, default=600, help="begin no other fleet after (600)"
+            "--seconds", type=positive, default=600, help="begin no other fleet after; %(default)s"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -6,16 +6,30 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from mlops import promotion, registry, serving
 from mlops.approval import Refused
 from mlops.catalogue import Entry, catalogue
 from mlops.served import serving_lines
+from sensors.management.explained import ExplainedCommand
+
+EPILOG = """\
+  manage.py models list
+  manage.py models show anomaly-vibration
+  manage.py models compare anomaly-vibration         the challenger beside the champion
+  manage.py models promote anomaly-vibration 3
+  manage.py models promote anomaly-vibration 3 --force --reason "tried on line 2"
+  manage.py models rollback anomaly-vibration
+  manage.py models export remaining-life out/
+
+Exit status: 0 done; 1 there is no such model, the gate refuses, or MLflow is away.
+"""
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = (
         "List the registered models, show one, compare a version with the champion, approve or "
         "promote it, roll back, or export."

@@ -5,15 +5,25 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from mlops import retraining
 from mlops.models import Retraining
 from mlops.retraining_policy import Due
+from sensors.management.arguments import seed_number
+from sensors.management.explained import ExplainedCommand
+
+EPILOG = """\
+  manage.py retrain --dry-run
+  manage.py retrain
+
+Exit status: 0 done, or nothing is due; 1 one could not be trained.
+"""
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = (
         "Train again the models of which the sensors drifted, or that grew old, as the scheduler "
         "does every night. What comes out is a challenger; champion it becomes only where the gate "
@@ -24,7 +34,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--dry-run", action="store_true", help="say of each kind whether it is due, and why"
         )
-        parser.add_argument("--seed", type=int, default=0, help="of everything random")
+        parser.add_argument(
+            "--seed", type=seed_number, default=0, help="of everything random; %(default)s"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         policy = retraining.policy()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
@@ -18,12 +18,23 @@ from mlops.pipelines import PIPELINES, NoData, Order, Trained, pipeline_named
 from mlops.pipelines.report import page
 from mlops.registry import NotRegistered, RegistryAway
 from mlops.sources.files import BadFile
+from sensors.management.arguments import seed_number
+from sensors.management.explained import ExplainedCommand
 
 ALL = "all"
 SYNTHETIC = "synthetic"
 
+EPILOG = """\
+  manage.py train anomaly                            on the readings in the database
+  manage.py train all                                those of public data on generated ones
+  manage.py train rul --data ~/datasets --no-promote
 
-class Command(BaseCommand):
+Exit status: 0 done; 1 there are no data, a file is not as it should be, or MLflow is away.
+"""
+
+
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = (
         "Train NAME, or all: fit the candidates, measure them on what they did not see, register "
         "each in MLflow and make the best one champion."
@@ -43,7 +54,9 @@ class Command(BaseCommand):
             metavar="FILE",
             help="write what was measured to a Markdown file",
         )
-        parser.add_argument("--seed", type=int, default=0, help="of everything random")
+        parser.add_argument(
+            "--seed", type=seed_number, default=0, help="of everything random; %(default)s"
+        )
         parser.add_argument("--fast", action="store_true", help="less of it; for trying out")
         parser.add_argument(
             "--promote",

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from mlops import registry, serving
 from mlops.approval import Refused
+from sensors.management.explained import ExplainedCommand
+
+EPILOG = """\
+  manage.py warm_models
+
+Exit status: 0 all load, or there are none; 1 one does not, or MLflow is away.
+"""
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = (
         "Fetch every champion and challenger of readings to this machine's disk and check that it "
         "loads, so that the first job after a start waits for no network. Exit status 1 when one "

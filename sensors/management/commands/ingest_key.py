@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from sensors import keys
 from sensors.formats import DEFAULT_TEMPLATE
+from sensors.management.arguments import count, positive
+from sensors.management.explained import ExplainedCommand
 from sensors.models import IngestKey, Site
 
+MOST_DAYS = 36_500
+EPILOG = """\
+  manage.py ingest_key create --site north-plant --name press-line
+  manage.py ingest_key create --site north-plant --name grafana --scope read --days 90
+  manage.py ingest_key create --site north-plant --name planner --scope windows:write
+  manage.py ingest_key list
+  manage.py ingest_key revoke ceb721d2931f
 
-class Command(BaseCommand):
+`create` prints the key to standard output and what it is for to standard error, so
+KEY=$(manage.py ingest_key create …) holds the key alone.
+
+Exit status: 0 done; 1 there is no such site or key; 2 an option is wrong.
+"""
+
+
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = "Issue, list and revoke the keys of devices. A secret is shown once, when it is issued."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -28,9 +45,9 @@ class Command(BaseCommand):
             choices=IngestKey.Scope.values,
             help=f"May be given twice; default: {IngestKey.Scope.WRITE.value}.",
         )
-        create.add_argument("--days", type=float, help="Expires after so many days.")
-        create.add_argument("--rate", type=float, help="Requests a second; default: the setting.")
-        create.add_argument("--burst", type=int, help="Requests at once; default: the setting.")
+        create.add_argument("--days", type=_days, help="Expires after so many; default: never.")
+        create.add_argument("--rate", type=positive, help="Calls a second; default: the setting.")
+        create.add_argument("--burst", type=count, help="Calls at once; default: the setting.")
         create.add_argument(
             "--line-template",
             default=DEFAULT_TEMPLATE,
@@ -77,6 +94,13 @@ class Command(BaseCommand):
             raise CommandError(f"There is no key {options['prefix']!r}; see `ingest_key list`.")
         keys.revoke(key, now=timezone.now())
         self.stdout.write(f"Key {key.prefix} ({key.name}) is revoked.")
+
+
+def _days(text: str) -> float:
+    days = positive(text)
+    if days > MOST_DAYS:
+        raise ArgumentTypeError(f"{text} days are more than {MOST_DAYS}")
+    return days
 
 
 def _site(slug: str) -> Site:

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 from prometheus_client import start_http_server
 
 from sensors import keys
+from sensors.management.explained import ExplainedCommand
 from sensors.models import IngestKey, Site
 from sensors.mqtt import build
 from sensors.mqtt.bridge import LeftBehind
@@ -24,14 +25,19 @@ from sensors.mqtt.options import PROTOCOLS, OptionError
 from sensors.mqtt.sparkplug import SparkplugError
 from sensors.mqtt.topics import TopicError
 
-_EPILOG = (
-    "Exit codes: 0 when told to stop (SIGTERM, Ctrl-C) and all that came is committed; 1 with a "
-    "sentence otherwise. What was not committed is not acknowledged either: the broker delivers it "
-    "again at the next start."
-)
+EPILOG = """\
+  MQTT_INGEST_KEY=PREFIX.SECRET manage.py mqtt_bridge --url mqtt://127.0.0.1:1883 \\
+      --topic 'plant/{site}/{asset}/{sensor}' --sensor-id '{asset}/{sensor}'
+  manage.py mqtt_bridge --url mqtts://broker.example:8883 --sparkplug plant-1 --site north-plant
+
+Exit status: 0 when told to stop (SIGTERM, Ctrl-C) and all that came is committed; 1 with a sentence
+otherwise; 2 an option is wrong. What was not committed is not acknowledged either: the broker
+delivers it again at the next start.
+"""
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = (
         "Read an MQTT broker until told to stop: JSON messages and Sparkplug B. A message is "
         "acknowledged once its readings are committed. Each option has a variable, see "
@@ -39,7 +45,6 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.epilog = _EPILOG
         parser.add_argument("--url", help="mqtt://HOST:PORT, or mqtts:// for TLS (MQTT_URL).")
         parser.add_argument(
             "--topic",

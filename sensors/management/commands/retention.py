@@ -5,13 +5,21 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from sensors import dropping, keeping, retention
+from sensors.management.explained import ExplainedCommand
+
+EPILOG = """\
+  manage.py retention --dry-run
+  RAW_RETENTION_DAYS=365 manage.py retention
+
+Exit status: 0 done.
+"""
 
 
-class Command(BaseCommand):
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = (
         "Drop readings that are older than RAW_RETENTION_DAYS, or than their kind's entry in "
         "RAW_RETENTION_DAYS_BY_KIND, and minute roll-ups older than MINUTE_RETENTION_DAYS; the "

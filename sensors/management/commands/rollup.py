@@ -7,17 +7,26 @@ from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from tqdm import tqdm
 
 from sensors import rollups
+from sensors.management.explained import ExplainedCommand
 from sensors.models import Sensor
 
+EPILOG = """\
+  manage.py rollup                                              what is noted
+  manage.py rollup --rebuild --sensors pump-1.temperature --since 2026-03-01
 
-class Command(BaseCommand):
+Exit status: 0 done; 1 there is no such sensor, or the time is none.
+"""
+
+
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = (
         "Compute the minutes and hours whose readings changed; `manage.py scheduler` has a worker "
         "do the same every 30 seconds. May be stopped at any moment and run again, also beside "

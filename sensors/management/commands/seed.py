@@ -6,23 +6,35 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from sensors import seeding
 from sensors.generator import generate
+from sensors.management.arguments import seed_number
+from sensors.management.explained import ExplainedCommand
 from sensors.series import to_datetime64
 
+EPILOG = """\
+  manage.py seed                       a fleet up to now, with 32 faults in its newest days
+  manage.py seed --reset --seed 2      another fleet in its place
 
-class Command(BaseCommand):
+Exit status: 0 done; 1 another fleet is there, or an option cannot be used.
+"""
+
+
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = (
         "Create 20 sensors on 6 machines of 2 sites and write their generated readings. "
         "A second run adds nothing."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument(
+            "--seed", type=seed_number, default=1, metavar="N", help="Which fleet; %(default)s."
+        )
         parser.add_argument(
             "--until", help="End of the timeline, ISO 8601. Default: as seeded before, else now."
         )

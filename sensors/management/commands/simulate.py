@@ -7,44 +7,90 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from sensors import keys
 from sensors.generator.rows import Row
+from sensors.management.arguments import count, not_negative, positive, seed_number
+from sensors.management.explained import ExplainedCommand
 from sensors.microbatch import MicroBatch
 from sensors.models import IngestKey, Site
 from sensors.posting import Poster, PostRefusedError
 from sensors.series import to_datetime64
 from sensors.simulation import Simulation
 
+MOST_HZ = 1000
+EPILOG = """\
+  manage.py simulate                                   10 sensors, a reading a second each
+  manage.py simulate --sensors 50 --rate 0.2 --fault-every 60
+  manage.py simulate --url https://smartmaint.example --key PREFIX.SECRET --for 300
 
-class Command(BaseCommand):
+Ctrl-C sends what was made, says how much arrived, and ends it.
+
+Exit status: 0 done, or Ctrl-C; 1 the server refused or cannot be reached; 2 an option is wrong.
+"""
+
+
+class Command(ExplainedCommand):
+    epilog = EPILOG
     help = "Stream generated readings to a running server until Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--sensors", type=int, default=10)
         parser.add_argument(
-            "--rate", type=float, default=1.0, help="Readings a second of each sensor."
-        )
-        parser.add_argument("--seed", type=int, default=1)
-        parser.add_argument(
-            "--fault-every", type=float, default=0.0, help="Mean seconds between faults; 0: none."
+            "--sensors", type=count, default=10, metavar="N", help="How many; %(default)s."
         )
         parser.add_argument(
-            "--for", dest="seconds", type=float, help="Seconds to run; default: until Ctrl-C."
+            "--rate",
+            type=positive,
+            default=1.0,
+            metavar="HZ",
+            help="Readings a second of each sensor, at most 1000; %(default)s.",
         )
-        parser.add_argument("--batch-size", type=int, default=500)
-        parser.add_argument("--batch-timeout-seconds", type=float, default=1.0)
-        parser.add_argument("--url", default="http://127.0.0.1:8000")
+        parser.add_argument(
+            "--seed",
+            type=seed_number,
+            default=1,
+            metavar="N",
+            help="Of everything random; %(default)s.",
+        )
+        parser.add_argument(
+            "--fault-every",
+            type=not_negative,
+            default=0.0,
+            metavar="SECONDS",
+            help="Mean time between faults; 0, the default: none.",
+        )
+        parser.add_argument(
+            "--for",
+            dest="seconds",
+            type=positive,
+            metavar="SECONDS",
+            help="How long to run; default: until Ctrl-C.",
+        )
+        parser.add_argument(
+            "--batch-size", type=count, default=500, metavar="N", help="Of a call; %(default)s."
+        )
+        parser.add_argument(
+            "--batch-timeout-seconds",
+            type=not_negative,
+            default=1.0,
+            metavar="SECONDS",
+            help="Longest wait of a reading for others; %(default)s.",
+        )
+        parser.add_argument(
+            "--url", default="http://127.0.0.1:8000", help="Of the server; %(default)s."
+        )
         parser.add_argument(
             "--key", help="prefix.secret; default: one made for this run and revoked after it."
         )
-        parser.add_argument("--site", default="simulated", help="Whose key to make, by slug.")
+        parser.add_argument(
+            "--site", default="simulated", help="Whose key to make, by slug; %(default)s."
+        )
 
     def handle(self, **options: Any) -> None:
-        if options["sensors"] < 1 or options["rate"] <= 0:
-            raise CommandError("--sensors and --rate must be positive.")
+        if options["rate"] > MOST_HZ:
+            raise CommandError(f"--rate is at most {MOST_HZ}.", returncode=2)
         simulation = Simulation(
             sensors=options["sensors"],
             interval_s=1 / options["rate"],
