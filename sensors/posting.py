@@ -26,7 +26,8 @@ class Poster:
     """Posts batches of one key to one server.
 
     What the server answers with 429 or 503 is sent again after its Retry-After, what finds no
-    server after a second, until patience_s is over. A batch sent twice counts once there.
+    server after a second, until patience_s is over; `say` is told the first time. A batch sent
+    twice counts once there.
     """
 
     url: str
@@ -35,17 +36,21 @@ class Poster:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     session: requests.Session = field(default_factory=requests.Session)
+    say: Callable[[str], object] = lambda _line: None
 
     def post(self, rows: Sequence[Row]) -> dict[str, Any]:
         """The server's receipt. Raises PostRefusedError with what it said instead of one."""
         body = gzip.compress(orjson.dumps(rows), compresslevel=1)
-        give_up = self.clock() + self.patience_s
+        give_up, is_told = self.clock() + self.patience_s, False
         while True:
             said, wait_s = self._try(body)
             if isinstance(said, dict):
                 return said
             if wait_s is None or self.clock() + wait_s > give_up:
                 raise PostRefusedError(said)
+            if not is_told:
+                self.say(f"{said}; it is sent again for {self.patience_s:g} s")
+                is_told = True
             self.sleep(wait_s)
 
     def _try(self, body: bytes) -> tuple[dict[str, Any] | str, float | None]:

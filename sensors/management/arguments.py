@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from argparse import ArgumentTypeError
+from urllib.parse import urlsplit
+
+from django.core.validators import slug_re
 
 # Of numpy's generators, and short enough for a column of PostgreSQL.
 MOST_SEED = 2**31 - 1
@@ -41,6 +44,21 @@ def seed_number(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text[:12]) > MOST_SEED:
         raise ArgumentTypeError(f"{text!r} is no whole number from 0 to {MOST_SEED}")
     return int(text)
+
+
+def http_url(text: str) -> str:
+    """http:// or https:// and a host."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ArgumentTypeError(f"{text!r} is no address such as http://127.0.0.1:8000")
+    return text
+
+
+def slug(text: str) -> str:
+    """A site's short name."""
+    if not slug_re.match(text):
+        raise ArgumentTypeError(f"{text!r} is no slug: letters, digits, - and _")
+    return text
 
 
 def _number(text: str) -> float:

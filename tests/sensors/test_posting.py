@@ -85,9 +85,12 @@ def test_a_batch_goes_as_gzipped_json_with_the_key(server):
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_server_is_asked_again_when_it_says(server, status):
     server.answers = [(status, {"Retry-After": "7"}, {}), (200, {}, RECEIPT)]
-    clock = Clock()
-    assert _poster(server.url, clock).post([ROW]) == RECEIPT
+    clock, said = Clock(), []
+    poster = _poster(server.url, clock)
+    poster.say = said.append
+    assert poster.post([ROW]) == RECEIPT
     assert clock.slept == [7.0]
+    assert [line.endswith("it is sent again for 60 s") for line in said] == [True]
     assert server.asked[0][2] == server.asked[1][2]
 
 

@@ -360,7 +360,7 @@ def command(*words: str) -> str:
 
 def test_the_command_says_what_it_did() -> None:
     send(make_sensor(), [(NOW, 1.0)])
-    assert "1 notes, 1 minutes of 1 sensors" in command()
+    assert "1 minutes computed for 1 notes" in command()
     assert "0 notes" in command()
 
 

@@ -46,6 +46,8 @@ def test_help_has_every_option_explained_and_ends_with_examples(name: str) -> No
         "simulate --fault-every -5",
         "simulate --batch-size 0",
         "simulate --for -1",
+        "simulate --url ftp://x",
+        "simulate --site no/slug",
         "seed --seed -1",
         "train anomaly --seed -1",
         "fleets --seconds nan",

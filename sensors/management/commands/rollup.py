@@ -53,9 +53,7 @@ class Command(ExplainedCommand):
             noted = rollups.note_all(sensors=sensors, since=since)
             self.stdout.write(f"{noted:,} sensors noted to be computed anew")
         rolled = _with_progress(sensors)
-        self.stdout.write(
-            f"{rolled.notes:,} notes, {rolled.minutes:,} minutes of {rolled.sensors:,} sensors"
-        )
+        self.stdout.write(f"{rolled.minutes:,} minutes computed for {rolled.notes:,} notes")
         left = rollups.notes_of(sensors).count()
         if left:
             self.stdout.write(f"{left:,} notes are new, or another pass works on them")

@@ -12,7 +12,14 @@ from django.utils import timezone
 
 from sensors import keys
 from sensors.generator.rows import Row
-from sensors.management.arguments import count, not_negative, positive, seed_number
+from sensors.management.arguments import (
+    count,
+    http_url,
+    not_negative,
+    positive,
+    seed_number,
+    slug,
+)
 from sensors.management.explained import ExplainedCommand
 from sensors.microbatch import MicroBatch
 from sensors.models import IngestKey, Site
@@ -79,13 +86,19 @@ class Command(ExplainedCommand):
             help="Longest wait of a reading for others; %(default)s.",
         )
         parser.add_argument(
-            "--url", default="http://127.0.0.1:8000", help="Of the server; %(default)s."
+            "--url",
+            type=http_url,
+            default="http://127.0.0.1:8000",
+            help="Of the server; %(default)s.",
         )
         parser.add_argument(
             "--key", help="prefix.secret; default: one made for this run and revoked after it."
         )
         parser.add_argument(
-            "--site", default="simulated", help="Whose key to make, by slug; %(default)s."
+            "--site",
+            type=slug,
+            default="simulated",
+            help="Slug, whose key to make; %(default)s.",
         )
 
     def handle(self, **options: Any) -> None:
@@ -100,7 +113,9 @@ class Command(ExplainedCommand):
         batch: MicroBatch[Row] = MicroBatch(options["batch_size"], options["batch_timeout_seconds"])
         self.totals = {"accepted": 0, "duplicates": 0, "quarantined": 0}
         with _key(options["key"], options["site"]) as key:
-            poster = Poster(options["url"], key)
+            poster = Poster(options["url"], key, say=self.stderr.write)
+            who = f"{options['sensors']} sensors send to {options['url']}"
+            self.stderr.write(f"{who}; Ctrl-C ends it")
             try:
                 self._stream(simulation, batch, poster, options["seconds"])
             except KeyboardInterrupt:
