@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
+
+from django.contrib.postgres.aggregates import StringAgg
+from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Concat
 
 from mlops import serving
 from mlops.models import Fallback, ServedModel
@@ -25,8 +30,18 @@ def loaded(row: ServedModel, now: datetime) -> str:
 
 def fallbacks(name: str) -> str:
     """Which rungs judged in its stead; empty where none did."""
-    rows = Fallback.objects.filter(name=name)
-    return ", ".join(f"{row.rung} {row.sensors} times" for row in rows)
+    return next(iter(_fallbacks_of(name)), "")
+
+
+def with_fallbacks(rows: QuerySet[ServedModel]) -> QuerySet[Any]:
+    """The same in words as `fallbacks` of each row; None where none did."""
+    return rows.annotate(fallbacks=Subquery(_fallbacks_of(OuterRef("name"))))
+
+
+def _fallbacks_of(name: str | OuterRef) -> QuerySet[Fallback, str]:
+    said = Concat("rung", Value(" "), Cast("sensors", CharField()), Value(" times"))
+    of = Fallback.objects.filter(name=name).order_by().values("name")
+    return of.annotate(said=StringAgg(said, ", ", ordering="rung")).values_list("said", flat=True)
 
 
 def chosen(sensor_id: int, kind: str) -> str:

@@ -145,6 +145,9 @@ class ServedModelAdmin(ReadOnlyAdmin):
     list_display = ("name", "version", "state", "last_load", "asked_at", "counts", "instead")
     search_fields = ("name", "reason")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return served.with_fallbacks(super().get_queryset(request))
+
     @admin.display(description="serves")
     def state(self, row: ServedModel) -> SafeString:
         if row.reason:
@@ -162,5 +165,5 @@ class ServedModelAdmin(ReadOnlyAdmin):
         return served.counted(row)
 
     @admin.display(description="lower rungs in its stead")
-    def instead(self, row: ServedModel) -> str:
-        return served.fallbacks(row.name) or cells.DASH
+    def instead(self, row: Any) -> str:
+        return row.fallbacks or cells.DASH

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import Action, RawDescriptionHelpFormatter
+from argparse import Action, HelpFormatter, RawDescriptionHelpFormatter
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -23,9 +23,8 @@ class Formatter(RawDescriptionHelpFormatter):
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         """What has lines of its own keeps them; a sentence is broken where the window ends."""
-        keeps_lines = "\n" in text
-        made = super() if keeps_lines else super(RawDescriptionHelpFormatter, self)
-        return made._fill_text(text, width, indent)
+        formatter = RawDescriptionHelpFormatter if "\n" in text else HelpFormatter
+        return formatter._fill_text(self, text, width, indent)
 
 
 class ExplainedCommand(BaseCommand):

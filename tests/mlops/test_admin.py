@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from mlops.models import ModelApproval, Promotion
+from mlops.models import Fallback, ModelApproval, Promotion, ServedModel
 from tests.factories import NOW, make_person, make_sensor
 
 pytestmark = pytest.mark.django_db
@@ -79,3 +81,17 @@ def test_the_model_of_a_sensor_is_seen_by_those_who_see_the_sensor() -> None:
     answer = signed_in(person).get(reverse("admin:mlops_modelapproval_changelist"))
     names = {row.name for row in answer.context["cl"].result_list}
     assert names == {"anomaly-vibration", f"anomaly-sensor-{mine.pk}"}
+
+
+def test_the_list_of_models_in_service_asks_once_for_all_their_stand_ins() -> None:
+    client = boss()
+    address, asked = reverse("admin:mlops_servedmodel_changelist"), []
+    for number in range(4):
+        ServedModel.objects.create(name=f"anomaly-{number}", version=1)
+        for rung in ("statistical", "local"):
+            Fallback.objects.create(name=f"anomaly-{number}", rung=rung, sensors=number)
+        with CaptureQueriesContext(connection) as queries:
+            page = client.get(address).content.decode()
+        asked.append(len(queries))
+    assert "local 3 times, statistical 3 times" in page
+    assert asked[1] == asked[-1]

@@ -30,8 +30,8 @@ def test_help_has_every_option_explained_and_ends_with_examples(name: str) -> No
     text = parser.format_help()
     usage = text.split("\n\n")[0]
     assert "--pythonpath" not in usage, "options of every command hide those of this one"
-    assert re.search(rf" {name}\b", parser.epilog)
-    assert "xit " in parser.epilog, "it ends with the exit statuses"
+    assert re.search(rf" {name}\b", parser.epilog or "")
+    assert "xit " in (parser.epilog or ""), "it ends with the exit statuses"
     assert max(map(len, text.splitlines())) <= 140
 
 

@@ -16,6 +16,7 @@ from sensors.management.arguments import seed_number
 from sensors.management.explained import ExplainedCommand
 from sensors.series import to_datetime64
 
+EARLIEST_YEAR = 1970
 EPILOG = """\
   manage.py seed                       a fleet up to now, with 32 faults in its newest days
   manage.py seed --reset --seed 2      another fleet in its place
@@ -80,4 +81,6 @@ class Command(ExplainedCommand):
             raise CommandError(f"--until: {error}") from error
         if until is None:
             raise CommandError(f"--until: {given!r} is no ISO 8601 time.")
+        if not EARLIEST_YEAR <= until.year <= now.year:
+            raise CommandError(f"--until: a year from {EARLIEST_YEAR} to {now.year}.")
         return until if timezone.is_aware(until) else timezone.make_aware(until)
