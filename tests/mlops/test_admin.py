@@ -87,9 +87,19 @@ def test_the_list_of_models_in_service_asks_once_for_all_their_stand_ins() -> No
     client = boss()
     address, asked = reverse("admin:mlops_servedmodel_changelist"), []
     for number in range(4):
-        ServedModel.objects.create(name=f"anomaly-{number}", version=1)
+        ServedModel.objects.create(
+            name=f"anomaly-{number}",
+            version=1,
+            hits=0,
+            disk_loads=0,
+            downloads=0,
+            failures=0,
+            asked_at=NOW,
+        )
         for rung in ("statistical", "local"):
-            Fallback.objects.create(name=f"anomaly-{number}", rung=rung, sensors=number)
+            Fallback.objects.create(
+                name=f"anomaly-{number}", rung=rung, sensors=number, last_at=NOW
+            )
         with CaptureQueriesContext(connection) as queries:
             page = client.get(address).content.decode()
         asked.append(len(queries))

@@ -49,6 +49,7 @@ def test_help_has_every_option_explained_and_ends_with_examples(name: str) -> No
         "simulate --url ftp://x",
         "simulate --site no/slug",
         "seed --seed -1",
+        "evaluate x --early 1e30d",
         "train anomaly --seed -1",
         "fleets --seconds nan",
         "alert_budget --site x --per-week nan",

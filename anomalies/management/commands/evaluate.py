@@ -188,5 +188,5 @@ def _span(text: str) -> np.timedelta64:
     unit = next((unit for unit in ("min", "h", "d", "s") if text.endswith(unit)), "")
     try:
         return np.timedelta64(round(float(text.removesuffix(unit)) * UNITS_S[unit]), "s")
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         raise ArgumentTypeError(f"{text!r} is no span such as 90min, 48h or 3d") from None
