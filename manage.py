@@ -14,8 +14,16 @@ def main() -> None:
         os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
         os.environ.setdefault("DATABASE_URL", "postgresql://no-server.invalid/none")
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OperationalError as error:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(f"PostgreSQL cannot be used: {str(error).strip().splitlines()[0]}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -16,7 +17,8 @@ import psycopg
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 from prometheus_client import Counter
 from rest_framework import exceptions, serializers
@@ -185,9 +187,18 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    if _is_api(request):
+    """Called while what was raised is handled: PostgreSQL that is away is no failure of ours."""
+    is_away = isinstance(sys.exception(), STORE_AWAY)
+    if is_away and not _is_api(request):
+        answer = HttpResponse(render_to_string("503.html"), status=HTTPStatus.SERVICE_UNAVAILABLE)
+    elif is_away:
+        answer = _error_page(HTTPStatus.SERVICE_UNAVAILABLE, Unavailable.default_code)
+    elif _is_api(request):
         return _error_page(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error")
-    return defaults.server_error(request)
+    else:
+        return defaults.server_error(request)
+    answer["Retry-After"] = str(math.ceil(STORE_AWAY_RETRY_S))
+    return answer
 
 
 def _is_api(request: HttpRequest) -> bool:

@@ -62,9 +62,14 @@ def broken_page(_request: HttpRequest) -> HttpResponse:
     raise RuntimeError("a page broke")
 
 
+def page_without_store(_request: HttpRequest) -> HttpResponse:
+    raise FAILURES["database-away"]
+
+
 urlpatterns = [
     path("api/fails/<str:how>", Fails.as_view()),
     path("api/validates", Validates.as_view()),
     path("api/closed", Closed.as_view()),
     path("page/fails", broken_page),
+    path("page/database-away", page_without_store),
 ]

@@ -7,7 +7,11 @@ import re
 from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
+from django.core import management
 from django.core.management import ManagementUtility, get_commands, load_command_class
+from django.db import OperationalError
+
+import manage
 
 APPS = {"sensors": "sensors", "mlops": "mlops", "anomalies": "anomalies"}
 OURS = {name: app for name, app in get_commands().items() if app in APPS}
@@ -61,3 +65,22 @@ def test_a_number_that_makes_no_sense_is_refused_in_one_line(line: str) -> None:
     assert status == 2
     assert "error: argument --" in text.splitlines()[-1]
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "said"),
+    [
+        (KeyboardInterrupt(), 130, ""),
+        (OperationalError("no route\nsecond line"), 1, "PostgreSQL cannot be used: no route"),
+    ],
+)
+def test_a_command_that_is_stopped_or_has_no_store_ends_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, raised: BaseException, status: int, said: str
+) -> None:
+    def execute(_arguments: list[str]) -> None:
+        raise raised
+
+    monkeypatch.setattr(management, "execute_from_command_line", execute)
+    with pytest.raises(SystemExit) as left:
+        manage.main()
+    assert left.value.code == (said or status)

@@ -101,3 +101,15 @@ def test_an_address_that_does_not_exist_answers_in_json_under_api_only(client: C
 def test_a_page_that_fails_answers_as_a_page(client: Client) -> None:
     page = client.get("/page/fails")
     assert (page.status_code, page.headers["Content-Type"]) == (500, "text/html; charset=utf-8")
+
+
+def test_a_page_without_its_database_says_so_and_when_to_come_back(client: Client) -> None:
+    page = client.get("/page/database-away")
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "5")
+    assert "The database does not answer" in page.content.decode()
+    assert "10.0.0.1" not in page.content.decode()
+
+
+@pytest.mark.parametrize(("address", "said"), [("/nothing", "Not here"), ("/page/fails", "failed")])
+def test_a_page_of_ours_says_what_is_wrong(client: Client, address: str, said: str) -> None:
+    assert f"{said}</h1>" in client.get(address).content.decode()

@@ -78,8 +78,12 @@ class Command(ExplainedCommand):
             verbs[options["verb"]](options)
         except registry.RegistryAway as away:
             raise CommandError(f"{away}. Is MLflow running? See MLFLOW_TRACKING_URI.") from away
+        except registry.NotRegistered as error:
+            version = f" v{options['version']}" if options.get("version") else ""
+            raise CommandError(
+                f"The registry has no {options['name']}{version}; see `models list`."
+            ) from error
         except (
-            registry.NotRegistered,
             promotion.NothingToRollBackTo,
             promotion.NotBetter,
             Refused,

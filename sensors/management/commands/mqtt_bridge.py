@@ -15,6 +15,7 @@ from django.utils import timezone
 from prometheus_client import start_http_server
 
 from sensors import keys
+from sensors.management.arguments import count, not_negative
 from sensors.management.explained import ExplainedCommand
 from sensors.models import IngestKey, Site
 from sensors.mqtt import build
@@ -79,11 +80,12 @@ class Command(ExplainedCommand):
         )
         parser.add_argument("--protocol", choices=PROTOCOLS, help="Default: 5 (MQTT_PROTOCOL).")
         parser.add_argument(
-            "--batch-size", type=int, help="Readings to commit at once (MQTT_BATCH_SIZE)."
+            "--batch-size", type=count, metavar="N", help="Readings of a commit (MQTT_BATCH_SIZE)."
         )
         parser.add_argument(
             "--batch-timeout-seconds",
-            type=float,
+            type=not_negative,
+            metavar="SECONDS",
             help="Longest wait of a reading for others (MQTT_BATCH_TIMEOUT_SECONDS).",
         )
         parser.add_argument(
