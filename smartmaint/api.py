@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
@@ -20,9 +22,11 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.template.loader import render_to_string
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from prometheus_client import Counter
 from rest_framework import exceptions, serializers
 from rest_framework.pagination import CursorPagination
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import SimpleRateThrottle
@@ -54,9 +58,34 @@ class CursorPages(CursorPagination):
     max_page_size = 500
     ordering = "-id"
 
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
+        first = self.get_ordering(request, queryset, view)[0].removeprefix("-")
+        self._ordered_by = queryset.model._meta.get_field(first)
+        return super().paginate_queryset(queryset, request, view)
+
     def get_ordering(self, request: Any, queryset: Any, view: Any) -> tuple[str, ...]:
         stated = getattr(view, "ordering", None) or self.ordering
         return (stated,) if isinstance(stated, str) else tuple(stated)
+
+    def get_page_size(self, request: Request) -> int | None:
+        stated = request.query_params.get(self.page_size_query_param, "1")
+        if not (stated.isascii() and stated.isdigit()) or int(stated[:10]) < 1:
+            most = f"A whole number from 1 on; {self.max_page_size} are the most that a page has."
+            raise exceptions.ValidationError({self.page_size_query_param: [most]})
+        return super().get_page_size(request)
+
+    def decode_cursor(self, request: Request) -> Any:
+        """A cursor comes from outside: its position may be none that PostgreSQL can compare."""
+        cursor = super().decode_cursor(request)
+        position = None if cursor is None else cursor.position
+        try:
+            if position is not None:
+                self._ordered_by.run_validators(self._ordered_by.to_python(position))
+        except ModelValidationError as error:
+            raise exceptions.NotFound(self.invalid_cursor_message) from error
+        if "\0" in str(position):
+            raise exceptions.NotFound(self.invalid_cursor_message)
+        return cursor
 
 
 class TokenThrottle(SimpleRateThrottle):
@@ -113,11 +142,14 @@ class Failure:
         return str(self.body["error"]["code"])
 
 
-def one_shape_for_errors(exc: Exception, _context: dict[str, Any]) -> Response | None:
+def one_shape_for_errors(exc: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's EXCEPTION_HANDLER. None, which becomes a 500, for what nobody foresaw."""
     found = failure(exc)
     if found is None:
         return None
+    # Also where the answer would have been a page, or YAML.
+    request = context["request"]
+    request.accepted_renderer, request.accepted_media_type = JSONRenderer(), JSONRenderer.media_type
     answer = Response(found.body, status=found.status, headers=found.headers)
     answer.error_code = found.code  # type: ignore[attr-defined]  # read by who counts answers
     return answer
@@ -171,6 +203,21 @@ def _body_of(exc: exceptions.APIException) -> dict[str, Any]:
     return error_body(code, "The request is not valid.", detail)
 
 
+def only_reads(view: Callable[[HttpRequest], HttpResponseBase]) -> Any:
+    """GET and HEAD for a plain view; 405 otherwise, before Django asks for a CSRF token in HTML."""
+
+    @csrf_exempt
+    @wraps(view)
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        if request.method in {"GET", "HEAD"}:
+            return view(request)
+        body = error_body("method_not_allowed", f'Method "{request.method}" not allowed.')
+        headers = {"Allow": "GET, HEAD"}
+        return JsonResponse(body, status=HTTPStatus.METHOD_NOT_ALLOWED, headers=headers)
+
+    return answer
+
+
 # --- outside the views: addresses that do not exist and what nobody foresaw -----------------------
 
 
@@ -202,7 +249,7 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    return f"{request.path}/".startswith("/api/")
 
 
 def _error_page(status: HTTPStatus, code: str) -> JsonResponse:

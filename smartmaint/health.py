@@ -12,25 +12,24 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from sensors import limits
 from smartmaint import probes
-from smartmaint.api import error_body
+from smartmaint.api import error_body, only_reads
 from smartmaint.lib import breaker
 from smartmaint.metrics import StateCollector
 
 
-@require_safe
+@only_reads
 @never_cache
 def livez(_request: HttpRequest) -> JsonResponse:
     """The process answers. It asks nothing else: a database that is away restarts no process."""
     return JsonResponse({"status": "ok"})
 
 
-@require_safe
+@only_reads
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
     """503 only without PostgreSQL: everything else that is away is waited for or done without."""
@@ -61,7 +60,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     return JsonResponse(body, status=HTTPStatus.OK if store.ok else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-@require_safe
+@only_reads
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text. With METRICS_TOKEN set it asks for `Authorization: Bearer TOKEN`."""

@@ -58,6 +58,11 @@ class AnomalyFilters(serializers.Serializer[Any]):
             raise serializers.ValidationError("A number, or `none`.")
         return value
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "from" in attrs and "to" in attrs and attrs["from"] > attrs["to"]:
+            raise serializers.ValidationError({"from": "`from` must not be after `to`."})
+        return attrs
+
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         since = serializers.DateTimeField(
             required=False, help_text="Ended at or after this instant (event time)."

@@ -107,7 +107,7 @@ class WindowIn(serializers.ModelSerializer[MaintenanceWindow]):
 
 
 class WindowFilters(serializers.Serializer[Any]):
-    open = serializers.BooleanField(required=False, help_text="Now.")
+    open = serializers.BooleanField(required=False, allow_null=True, help_text="Now.")
     asset = serializers.IntegerField(required=False)
 
 
@@ -138,7 +138,7 @@ class WindowList(generics.ListAPIView[MaintenanceWindow]):
         asked = WindowFilters(data=self.request.query_params)
         asked.is_valid(raise_exception=True)
         found = visible(rows(), self.request)
-        if "open" in self.request.query_params:
+        if asked.validated_data.get("open") is not None:
             found = found.filter(opened=asked.validated_data["open"])
         if "asset" in asked.validated_data:
             found = found.filter(asset=asked.validated_data["asset"])

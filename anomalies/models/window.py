@@ -59,6 +59,10 @@ class MaintenanceWindow(models.Model):
             raise ValidationError({"asset": "A machine of that site."})
         if not self.calendar and (self.starts_at is None or self.ends_at is None):
             raise ValidationError("It has a start and an end, or a calendar.")
+        if self.starts_at and self.starts_at < calendar.EARLIEST:
+            raise ValidationError({"starts_at": "Before 1900."})
+        if self.ends_at and self.ends_at > calendar.LATEST:
+            raise ValidationError({"ends_at": "After 2200."})
         if self.starts_at and self.ends_at and self.starts_at >= self.ends_at:
             raise ValidationError({"ends_at": "It ends after it starts."})
         if self.calendar and self.site_id:

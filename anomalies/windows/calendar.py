@@ -10,6 +10,20 @@ import recurring_ical_events
 
 MOST_OCCURRENCES = 2_000
 LONGEST = timedelta(days=366)
+# Beyond these a local time of some zone has no date of Python's.
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+# More than these in the year behind and the weeks ahead would not fit into MOST_OCCURRENCES.
+MOST_A_DAY = 4
+_TIMES_A_DAY = {
+    "SECONDLY": 86_400.0,
+    "MINUTELY": 1_440.0,
+    "HOURLY": 24.0,
+    "DAILY": 1.0,
+    "WEEKLY": 1 / 7,
+    "MONTHLY": 1 / 28,
+    "YEARLY": 1 / 365,
+}
+_MULTIPLYING = ("BYDAY", "BYMONTHDAY", "BYHOUR", "BYMINUTE", "BYSECOND")
 
 
 class CalendarError(ValueError):
@@ -31,7 +45,7 @@ def occurrences(
     ['2026-03-23 05:00', '2026-03-30 04:00']
     """
     try:
-        found = recurring_ical_events.of(icalendar.Calendar.from_ical(text)).between(since, until)
+        found = recurring_ical_events.of(_parsed(text)).between(since, until)
     except (ValueError, KeyError, IndexError, AttributeError) as error:
         raise CalendarError(f"This is no iCalendar: {error}") from error
     spans = sorted((_utc(one.start, zone), _utc(one.end, zone)) for one in found)
@@ -39,9 +53,35 @@ def occurrences(
 
 
 def check(text: str, zone: ZoneInfo, now: datetime) -> None:
-    """Raises CalendarError for a calendar without an event in the year before or after now."""
+    """Raises CalendarError for a calendar without an event in the year before or after now.
+
+    Also for one whose events are so many that they could not be unrolled.
+    """
+    if _times_a_day(_parsed(text)) > MOST_A_DAY:
+        raise CalendarError(f"Its events recur more than {MOST_A_DAY} times a day.")
     if not occurrences(text, zone, now - LONGEST, now + LONGEST):
         raise CalendarError("It has no event within a year.")
+
+
+def _parsed(text: str) -> icalendar.Component:
+    try:
+        return icalendar.Calendar.from_ical(text)
+    except (ValueError, KeyError, IndexError, AttributeError) as error:
+        raise CalendarError(f"This is no iCalendar: {error}") from error
+
+
+def _times_a_day(calendar: icalendar.Component) -> float:
+    """At most, of all its recurring events together; days that a rule leaves out are counted."""
+    rules = (event.get("RRULE", []) for event in calendar.walk("VEVENT"))
+    each = (rule for found in rules for rule in (found if isinstance(found, list) else [found]))
+    return sum(map(_rate, each))
+
+
+def _rate(rule: icalendar.vRecur) -> float:
+    often = _TIMES_A_DAY.get(str(rule.get("FREQ", ["DAILY"])[0]).upper(), 1.0)
+    for part in _MULTIPLYING:
+        often *= max(1, len(rule.get(part, [])))
+    return often / max(1, int(rule.get("INTERVAL", [1])[0]))
 
 
 def _utc(moment: object, zone: ZoneInfo) -> datetime:

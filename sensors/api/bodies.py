@@ -14,14 +14,12 @@ from rest_framework.exceptions import APIException, ParseError, UnsupportedMedia
 
 from sensors.counters import BYTES
 from smartmaint.api import TooLarge
+from smartmaint.json_bodies import drain
 
 # So much is asked for at once, and so much inflated.
 _CHUNK, _PIECE = 2**20, 2**16
 _GZIP = 16 + zlib.MAX_WBITS
 _CHARSETS = {"utf-8", "utf8", "us-ascii"}
-# An answer reaches only a client that is not cut off while it sends: so much more is read and
-# thrown away before a body that is too long is refused.
-_DRAIN_BYTES = 32 * 2**20
 
 
 class LengthRequired(APIException):
@@ -48,7 +46,7 @@ def discard(request: HttpRequest) -> None:
     length = int(request.headers.get("Content-Length") or 0)
     if 0 < length <= settings.INGEST_MAX_BODY_BYTES:
         with suppress(UnreadablePostError, OSError):
-            _drain(_stream(request))
+            drain(_stream(request))
 
 
 def require_media_type(request: HttpRequest, *accepted: str) -> str:
@@ -76,7 +74,7 @@ def _received(request: HttpRequest) -> Iterator[bytes]:
         while chunk := stream.read(_CHUNK):
             length += len(chunk)
             if length > limit:
-                _drain(stream)
+                drain(stream)
                 raise TooLarge(f"A body has at most {limit} bytes.", "body_too_large")
             yield chunk
     except (UnreadablePostError, OSError) as error:
@@ -99,12 +97,6 @@ def _stream(request: HttpRequest) -> Any:
     return request.environ["wsgi.input"]  # type: ignore[attr-defined]
 
 
-def _drain(stream: Any) -> None:
-    drained = 0
-    while drained < _DRAIN_BYTES and (chunk := stream.read(_CHUNK)):
-        drained += len(chunk)
-
-
 def _inflated(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The members of a gzip stream, one after the other, in pieces of bounded size."""
     limit = settings.INGEST_MAX_UNZIPPED_BYTES
@@ -119,7 +111,7 @@ def _inflated(chunks: Iterator[bytes]) -> Iterator[bytes]:
             piece = _inflate(inflater, rest)
             length += len(piece)
             if length > limit:
-                for _ in chunks:  # so that the answer can be read; see _DRAIN_BYTES
+                for _ in chunks:  # so that the answer can be read; see DRAIN_BYTES
                     pass
                 raise TooLarge(f"A body has at most {limit} bytes inflated.", "body_too_large")
             yield piece

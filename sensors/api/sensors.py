@@ -13,7 +13,6 @@ from rest_framework.views import APIView
 from sensors import buckets
 from sensors.api.access import MayRead, visible
 from sensors.api.filters import RangeFilters, SensorFilters
-from sensors.api.pages import TextCursorPages
 from sensors.api.serializers import PointsOut, SensorInDetail, SensorInList, shown
 from sensors.models import Sensor, SensorProfile
 from sensors.querysets import SensorQuerySet
@@ -25,7 +24,6 @@ class SensorList(generics.ListAPIView[Sensor]):
 
     serializer_class = SensorInList
     permission_classes = [MayRead]
-    pagination_class = TextCursorPages
     ordering = ("external_id", "id")
 
     def get_queryset(self) -> SensorQuerySet:

@@ -147,3 +147,26 @@ def test_who_belongs_to_several_sites_says_which() -> None:
     api = signed_in(make_person(here, there))
     assert "site" in api.post(URL, planned(), format="json").json()["error"]["details"]
     assert api.post(URL, planned(site=there.slug), format="json").json()["site"] == there.slug
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["FREQ=SECONDLY", "FREQ=MINUTELY;INTERVAL=5", "FREQ=DAILY;BYHOUR=0,4,8,12,16", "FREQ=HOURLY"],
+)
+def test_a_calendar_of_more_times_than_can_be_unrolled_is_refused(
+    sensor: Sensor, rule: str
+) -> None:
+    client = signed_in(make_person(sensor.site))
+    calendar = CALENDAR.format(timezone.now()).replace("FREQ=DAILY", rule)
+    answer = client.post(URL, {"reason": "Often", "calendar": calendar}, format="json")
+    assert answer.status_code == 400
+    assert "4 times a day" in answer.json()["error"]["details"]["calendar"][0]
+
+
+@pytest.mark.parametrize(
+    ("field", "moment"), [("starts_at", "0001-01-01T00:00Z"), ("ends_at", "9999-12-31T23:59Z")]
+)
+def test_a_window_at_an_end_of_time_is_refused(sensor: Sensor, field: str, moment: str) -> None:
+    client = signed_in(make_person(sensor.site))
+    answer = client.post(URL, planned(**{field: moment}), format="json")
+    assert (answer.status_code, list(answer.json()["error"]["details"])) == (400, [field])

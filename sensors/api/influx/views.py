@@ -11,7 +11,6 @@ from urllib.parse import parse_qs
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
@@ -29,7 +28,7 @@ from sensors.counters import STRING_FIELDS
 from sensors.formats import Dialect, Template, from_line_protocol
 from sensors.models import IngestKey
 from sensors.series import to_datetime64
-from smartmaint.api import failure
+from smartmaint.api import failure, only_reads
 from smartmaint.lib.breaker import State
 
 SOURCE = "influx"
@@ -119,13 +118,13 @@ class QueryV1(InfluxView):
         return Response({"results": [{"statement_id": 0}]})
 
 
-@require_safe
+@only_reads
 def ping(_request: HttpRequest) -> HttpResponse:
     """That the server is there, and which versions of the interface it has."""
     return HttpResponse(status=HTTPStatus.NO_CONTENT, headers=answers.VERSION_HEADERS)
 
 
-@require_safe
+@only_reads
 def health(_request: HttpRequest) -> JsonResponse:
     """As v2's: `pass`, or `fail` with 503 while this process finds PostgreSQL away."""
     is_well = store.breaker.state is not State.OPEN

@@ -138,3 +138,8 @@ def test_a_filter_that_cannot_be_meant_is_a_400_that_names_it(
     answer = api.get(LIST, {name: value})
     assert answer.status_code == (404 if name == "cursor" else 400)
     assert name in json.dumps(answer.json()["error"])
+
+
+def test_a_range_that_ends_before_it_begins_is_refused(api: APIClient) -> None:
+    answer = api.get(LIST, {"from": "2026-02-01T00:00Z", "to": "2026-01-01T00:00Z"})
+    assert (answer.status_code, list(answer.json()["error"]["details"])) == (400, ["from"])
