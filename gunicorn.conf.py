@@ -53,15 +53,21 @@ class LargePieces(SocketUnreader):
 parser.SocketUnreader = LargePieces
 
 
+def on_starting(server: Arbiter) -> None:  # noqa: ARG001 - gunicorn's signature
+    """Load what every child needs and none changes, so that it is in memory once."""
+    from sensors.formats import alike
+
+    alike.prepare()
+    gc.collect()
+    gc.freeze()
+
+
 def post_worker_init(worker: Worker) -> None:  # noqa: ARG001 - gunicorn's signature
     """What was loaded stays for good: looking through it for garbage would only cost time.
 
     And look less often: the rows of one batch are thousands of objects, none of them in a cycle.
     """
-    from sensors.formats import alike
-
     _keep_memory()
-    alike.prepare()
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
