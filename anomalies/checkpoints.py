@@ -9,36 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-import numpy as np
-from django.db import connection
-
-from anomalies import exclusions, folding
+from anomalies import exclusions, folding, kept_states
 from anomalies.folding import Checkpoint, Folded
+from anomalies.kept_states import Kept, Versioned
 from anomalies.models import DetectionCheckpoint
 from mlops import features
-from mlops.detectors.streaming.contract import dumped, loaded
 from mlops.detectors.streaming.core import Judged
-from sensors import statements
 from sensors.models import Reading
 from sensors.series import Series, to_datetime, to_datetime64
-from sensors.statements import Array
 
 PIECE_ROWS = 20_000
 # A sensor whose checkpoint lies farther back is brought nearer first, pass by pass.
 MOST_ROWS_A_PASS = 100_000
-
-_NEWEST = """
-SELECT asked.place, found.rows, found.time, found.state
-FROM unnest(%s, %s) WITH ORDINALITY AS asked (sensor_id, time, place),
-LATERAL (SELECT point.rows, point.time, point.state FROM anomalies_detectioncheckpoint point
-         WHERE point.sensor_id = asked.sensor_id AND point.version = %s AND point.time < asked.time
-         ORDER BY point.time DESC LIMIT 1) AS found
-"""
-_INSERT = """
-COPY anomalies_detectioncheckpoint (sensor_id, version, rows, time, state)
-FROM STDIN (FORMAT binary)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +102,11 @@ def before(sensor_id: int, time: datetime) -> Checkpoint:
 
 def newest(asked: Sequence[tuple[int, datetime]]) -> list[Checkpoint]:
     """For each (sensor, time) the newest state of readings that all lie before that time."""
-    ids, times = [pk for pk, _ in asked], [to_datetime64(time) for _, time in asked]
-    found = statements.run(
-        _NEWEST,
-        (
-            Array("int8", np.array(ids, np.int64)),
-            statements.times(np.array(times, "datetime64[us]")),
-            folding.version(),
-        ),
+    version = folding.version()
+    found = kept_states.newest(
+        DetectionCheckpoint, [(pk, version, to_datetime64(time)) for pk, time in asked]
     )
-    points = {
-        place: Checkpoint(rows, to_datetime64(time), loaded(state))
-        for place, rows, time, state in found
-    }
-    return [points.get(place) or folding.beginning() for place in range(1, len(asked) + 1)]
+    return [point or folding.beginning() for point in found]
 
 
 def _up_to(sensor_id: int, start: Checkpoint, series: Series, first: int) -> Iterator[Series]:
@@ -168,52 +143,23 @@ class Passed:
 
 def replace(passes: Sequence[Passed]) -> None:
     """Store the states of these passes. Call it in the transaction that stores what they found."""
-    stored: dict[int, list[_Stored]] = {one.sensor_id: [] for one in passes}
-    rows = DetectionCheckpoint.objects.filter(sensor__in=stored)
-    for sensor_id, pk, version, count, time in rows.values_list(
-        "sensor", "pk", "version", "rows", "time"
-    ):
-        stored[sensor_id].append(_Stored(pk, version, count, time))
-    new, old = [], []
-    for one in passes:
-        points, gone = _renewed(one, stored[one.sensor_id])
-        new += [(one.sensor_id, point) for point in points]
-        old += gone
-    if old:
-        DetectionCheckpoint.objects.filter(pk__in=old).delete()
-    if new:
-        _insert(new)
+    kept_states.replace(
+        DetectionCheckpoint, {one.sensor_id: partial(_renewed, one) for one in passes}
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """A checkpoint without its state."""
-
-    pk: int
-    version: str
-    rows: int
-    time: datetime
-
-
-def _renewed(passed: Passed, stored: Sequence[_Stored]) -> tuple[list[Checkpoint], list[int]]:
-    """The checkpoints to add, and the keys of those that are to go."""
-    found, dirty = passed.found, passed.dirty
+def _renewed(passed: Passed, stored: Sequence[Kept]) -> tuple[list[Versioned], list[int]]:
+    found, dirty, version = passed.found, passed.dirty, folding.version()
     valid = {
         row.rows: row.pk
         for row in stored
-        if row.version == folding.version() and (dirty is None or row.time < dirty)
+        if row.version == version and (dirty is None or row.time < dirty)
     }
     wanted = folding.kept(max([found.rows, *valid]))
     if found.judged is None:
         wanted |= {found.rows}
     new = {point.rows: point for point in found.passed if point.rows in wanted - valid.keys()}
     left = {pk for rows, pk in valid.items() if rows in wanted}
-    return list(new.values()), [row.pk for row in stored if row.pk not in left]
-
-
-def _insert(new: Sequence[tuple[int, Checkpoint]]) -> None:
-    with connection.cursor() as cursor, cursor.copy(_INSERT) as copy:
-        copy.set_types(("int8", "varchar", "int8", "timestamptz", "bytea"))
-        for sensor_id, point in new:
-            time = to_datetime(point.time)
-            copy.write_row((sensor_id, folding.version(), point.rows, time, dumped(point.state)))
+    return [(version, point) for point in new.values()], [
+        row.pk for row in stored if row.pk not in left
+    ]

@@ -1,10 +1,11 @@
 """What is wrong, why we think so, how sure we are, and what people said about it."""
 
 from anomalies.models.anomaly import Anomaly, AnomalyRevision, PredictedCrossing
+from anomalies.models.checkpoint import DetectionCheckpoint, FoldCheckpoint, MachineCheckpoint
 from anomalies.models.choices import Decision, Nature, NatureSort, PublishedStatus, Rung, Verdict
-from anomalies.models.detection import DetectionCheckpoint, DetectionLease, SilenceWatch
+from anomalies.models.detection import DetectionLease, SilenceWatch
 from anomalies.models.episode import Episode, EpisodeEvent, Queue, Resolution, State
-from anomalies.models.machine import MachineCheckpoint, MachineDetection, MachineNote
+from anomalies.models.machine import MachineDetection, MachineNote
 from anomalies.models.notification import Message, Notification, NotificationRoute
 from anomalies.models.preview import Preview
 from anomalies.models.review import FaultPeriod, Review
@@ -26,6 +27,7 @@ __all__ = [
     "Episode",
     "EpisodeEvent",
     "FaultPeriod",
+    "FoldCheckpoint",
     "HiddenAnomaly",
     "MachineCheckpoint",
     "MachineDetection",

@@ -27,30 +27,6 @@ class DetectionLease(models.Model):
         return f"detection of sensor {self.sensor_id}"
 
 
-class DetectionCheckpoint(models.Model):
-    """The core's state after the first `rows` readings of a sensor, from which it goes on.
-
-    Few a sensor, and the fewer the farther back (anomalies.folding.kept).
-    """
-
-    sensor = models.ForeignKey(Sensor, on_delete=models.CASCADE, related_name="+", db_index=False)
-    version = models.CharField(max_length=12, help_text="Of the detector; folding.version().")
-    rows = models.BigIntegerField(help_text="Readings that were folded.")
-    time = models.DateTimeField(help_text="Event time of the last of them.")
-    state = models.BinaryField(help_text="Arrays of numbers; about 33 kB.")
-
-    class Meta:
-        constraints = [
-            # A pass looks for the newest before an event time; there are a dozen a sensor at most.
-            models.UniqueConstraint(
-                fields=["sensor", "version", "rows"], name="checkpoint_once_per_row"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"sensor {self.sensor_id} after {self.rows} readings"
-
-
 class SilenceWatch(models.Model):
     """One row: since when the sweep has looked for silence without a break, and who looks now.
 

@@ -32,27 +32,3 @@ class MachineDetection(models.Model):
 
     def __str__(self) -> str:
         return f"detection of machine {self.asset_id}"
-
-
-class MachineCheckpoint(models.Model):
-    """The joint fold's state after the first `rows` rows of a machine, from which it goes on.
-
-    Few a machine, and the fewer the farther back (anomalies.folding.kept).
-    """
-
-    asset = models.ForeignKey(Asset, on_delete=models.CASCADE, related_name="+", db_index=False)
-    version = models.CharField(max_length=12, help_text="Of the detector and the grid.")
-    rows = models.BigIntegerField(help_text="Rows that were folded.")
-    time = models.DateTimeField(help_text="Start of the last of them.")
-    state = models.BinaryField(help_text="Arrays of numbers; about 20 kB a sensor.")
-
-    class Meta:
-        constraints = [
-            # A pass looks for the newest before an event time; there are a dozen at most.
-            models.UniqueConstraint(
-                fields=["asset", "version", "rows"], name="machine_checkpoint_once_per_row"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"machine {self.asset_id} after {self.rows} rows"
