@@ -49,7 +49,8 @@ class Posterior:
         up, down = (prior + share * n for n in self.of_kind)
         return (up + self.confirmed) / (up + down + self.confirmed + self.refuted)
 
-    def term(self, policy: ValidationPolicy) -> Iterator[Term]:
+    def term(self, policy: ValidationPolicy, *, least: float = -1.0) -> Iterator[Term]:
+        """What the verdicts move the confidence by, `least` at least."""
         own, kind = self.confirmed + self.refuted, sum(self.of_kind)
         if not own and not kind:
             return
@@ -60,4 +61,5 @@ class Posterior:
         if kind:
             up, down = self.of_kind
             reason += f", {up:.3g} and {down:.3g} of others of its kind"
-        yield Term("profile", "verdicts", policy.profile_weight * (2 * mean - 1), reason)
+        value = policy.profile_weight * (2 * mean - 1)
+        yield Term("profile", "verdicts", max(value, least), reason)

@@ -53,8 +53,27 @@ class Excursion:
 
     def is_distinct(self, rows: int) -> bool:
         """Whether it shows in its first so many readings."""
-        largest = max(map(abs, self.moved[:rows]))
+        largest = self.reach(rows)
         return largest > 0 and largest >= DISTINCT * self.noise
+
+    def reach(self, rows: int = ROWS) -> float:
+        """How far it went, either way, in its first so many readings: in the sensor's unit."""
+        return max(map(abs, self.moved[:rows]))
+
+
+def times_larger(one: Excursion, other: Excursion) -> float:
+    """How many times as far `one` went as `other`, which counts as one that just shows at least; 0
+    where it does not show itself.
+
+    >>> times_larger(Excursion((9.0,), 0.1), Excursion((-3.0, -2.0), 0.1))
+    3.0
+    >>> times_larger(Excursion((9.0,), 0.5), Excursion((0.1,), 0.5))
+    4.5
+    """
+    if not one.is_distinct(ROWS):
+        return 0.0
+    least = max(other.reach(), DISTINCT * other.noise)
+    return one.reach() / least if least else 0.0
 
 
 def likeness(one: Excursion, other: Excursion) -> float | None:

@@ -61,8 +61,11 @@ def judge(
     """The decision, its confidence and every term of it.
 
     A forced decision outranks the rest, the first rule that forces one counts. A history shorter
-    than `policy.min_history` is insufficient, except for a limit, which needs none.
+    than `policy.min_history` is insufficient, except for a limit, which needs none. What went much
+    farther than all that was refuted of the sensor is not held back by refutations.
     """
+    known = tuple(precedents)
+    least = 0.0 if likes.is_beyond(known, evidence) else -1.0
     detected = _detector(evidence, policy)
     facts = facts_of(evidence, history, confidence=detected.value)
     applied = [rule for rule in rules if rule.holds(facts)]
@@ -70,9 +73,9 @@ def judge(
         detected,
         *(rule.term for rule in applied),
         *past.terms(history, evidence, policy),
-        *posterior.term(policy),
+        *posterior.term(policy, least=least),
     )
-    told = likes.terms(precedents, evidence, policy, without=_sum(by_itself))
+    told = likes.terms(known, evidence, policy, without=_sum(by_itself))
     terms = _summing_to_a_confidence((*by_itself, *told))
     confidence = _sum(terms)
     forced = next((rule.forced_decision for rule in applied if rule.forced_decision), None)

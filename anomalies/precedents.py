@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,9 @@ DAYTIME_HOURS = 1.5
 # The course that a value ran says much by itself, what a detector said of it less.
 DAYTIME_SHARE, DAYTIME_SHARE_OF_COURSE = 0.6, 0.3
 LEAST_WEIGHT = 0.1  # of a verdict: what resembles less says nothing
+# A refutation says that so much is nothing, and not that so many times as much is. One nuisance is
+# hardly ever more than twice as large as another.
+BEYOND = 3.0
 # What has changed around a sensor shows in what its anomalies look like, so that a verdict on their
 # likes fades more slowly than one on the sensor.
 HALF_LIFE_DAYS = 365.0
@@ -116,6 +119,32 @@ def _daytime(one: Look, other: Look, share: float) -> float:
     return 1 - share + share * math.exp(-0.5 * hours**2)
 
 
+def times_larger(one: Look, other: Look) -> float:
+    """How many times as far `one` went as `other`; 0 where that cannot be told.
+
+    By their excursions, of which the other's counts as one that just shows at least; without these
+    by their distances from the band, where both lie outside it.
+
+    >>> door, spike = Excursion((-5.0, -3.0), 0.1), Excursion((20.0,), 0.1)
+    >>> noon = Look((), -1, 3.0, 600.0, 12.0)
+    >>> times_larger(replace(noon, excursion=spike), replace(noon, excursion=door))
+    4.0
+    >>> times_larger(replace(noon, size=9.0), noon), times_larger(replace(noon, side=0), noon)
+    (3.0, 0.0)
+    """
+    if one.excursion is not None and other.excursion is not None:
+        return excursion.times_larger(one.excursion, other.excursion)
+    return one.size / other.size if one.side and other.side and other.size else 0.0
+
+
+def is_beyond(precedents: Iterable[Precedent], evidence: Evidence) -> bool:
+    """Whether it went several times as far as anything that people refuted of its sensor: what they
+    said of that says nothing against it. False where they refuted nothing."""
+    look = Look.of(evidence)
+    refuted = [one.look for one in precedents if not one.is_confirmed]
+    return bool(refuted) and all(times_larger(look, one) >= BEYOND for one in refuted)
+
+
 def terms(
     precedents: Iterable[Precedent],
     evidence: Evidence,
@@ -127,11 +156,17 @@ def terms(
 
     Its prior has the mean `without`, as far as that lies in 0..1, and the weight of
     `policy.precedent_prior` verdicts; a verdict counts as much as its anomaly looks like this one.
-    A breached limit needs no likes.
+    A breached limit needs no likes, and what is beyond all that was refuted fears none.
     """
     if evidence.is_limit_breach:
         return
     known, look = list(precedents), Look.of(evidence)
+    if is_beyond(known, evidence):
+        reason = f"at least {BEYOND:.2g} times as far as anything that people refuted"
+        yield Term(SOURCE, "beyond", 0.0, f"{reason}: that is not held against it")
+        known = [one for one in known if one.is_confirmed]
+    if not known:
+        return
     alike = np.array([likeness(look, one.look) for one in known])
     weights = alike * faded(np.array([one.age_days for one in known]), HALF_LIFE_DAYS)
     is_confirmed = np.array([one.is_confirmed for one in known], np.bool_)

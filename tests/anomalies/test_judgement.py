@@ -11,6 +11,7 @@ from anomalies.evidence import Decision, Evidence, EvidenceError, JudgementError
 from anomalies.history import History
 from anomalies.judgement import Judgement, Posterior, detector_confidence, judge
 from anomalies.policy import ValidationPolicy
+from anomalies.precedents import Look, Precedent
 from anomalies.rules import DEFAULTS, Rule, parse
 
 POLICY = ValidationPolicy()
@@ -199,3 +200,15 @@ def test_a_failed_judgement_keeps_its_reason_and_believes_nothing() -> None:
     found = judgement.failed(JudgementError("rule 7 is broken"))
     assert (found.decision, found.confidence) == (Decision.ERROR, 0.0)
     assert [(term.source, term.reason) for term in found.terms] == [("error", "rule 7 is broken")]
+
+
+def test_refutations_hold_nothing_back_that_goes_much_farther_than_what_was_refuted() -> None:
+    door = Look((("z", 1.0),), 1, 2.0, 60.0, 12.0)
+    for value, is_beyond in ((55.0, False), (65.0, True)):  # 2.5 and 7.5 half-widths of the band
+        found = evidence(score=0.9, value=value, shares=door.shares, hour=12.0)
+        bare = judge(found, QUIET, (), Posterior(), POLICY)
+        said = [Precedent(n, False, 0.0, door) for n in range(40)]
+        told = judge(found, QUIET, (), Posterior(1.0, 40.0), POLICY, said)
+        assert (told.confidence == bare.confidence) is is_beyond
+        assert (told.decision is Decision.CREDIBLE) is is_beyond
+        assert fsum(term.value for term in told.terms) == pytest.approx(told.confidence)

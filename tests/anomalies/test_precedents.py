@@ -9,7 +9,7 @@ import pytest
 from anomalies.evidence import Evidence
 from anomalies.excursion import Excursion
 from anomalies.policy import ValidationPolicy
-from anomalies.precedents import Look, Precedent, likeness, terms
+from anomalies.precedents import Look, Precedent, is_beyond, likeness, terms
 
 POLICY = ValidationPolicy()
 WITHOUT = 0.9  # the confidence that all else gives
@@ -156,3 +156,43 @@ def test_without_an_excursion_on_both_sides_the_detector_s_words_are_compared() 
     slow = Excursion((0.1,) * 6, 0.2)
     both = said(evidence(excursion=slow), refuted(replace(DOOR, excursion=slow)))
     assert both == said(evidence(), refuted())
+
+
+def times(factor: float, rows: int = len(OPENED.moved)) -> Excursion:
+    """As if the door had been so many times as wide open; its first readings."""
+    return replace(OPENED, moved=tuple(factor * moved for moved in OPENED.moved[:rows]))
+
+
+@pytest.mark.parametrize(("factor", "is_held_back"), [(1.0, True), (2.9, True), (3.1, False)])
+def test_one_reading_that_runs_like_forty_doors_is_one_unless_it_goes_much_farther(
+    factor: float, is_held_back: bool
+) -> None:
+    spike = evidence(excursion=times(factor, rows=1), readings=1)
+    doors = [refuted(opened(times(size))) for size in (0.6, 0.8, 1.0)] + [refuted(opened())] * 37
+    confidence = WITHOUT + said(spike, *doors)
+    assert (confidence < POLICY.false_positive_threshold) is is_held_back
+    if not is_held_back:
+        assert confidence == WITHOUT
+        assert said(spike, *doors, Precedent(2, True, 0.0, Look.of(spike))) > 0
+
+
+def test_how_far_the_farthest_of_them_went_counts() -> None:
+    spike = evidence(excursion=times(4.0, rows=1), readings=1)
+    assert is_beyond([refuted(opened())] * 9, spike)
+    assert not is_beyond([*[refuted(opened())] * 9, refuted(opened(times(2.0)))], spike)
+    assert is_beyond([refuted(opened()), Precedent(2, True, 0.0, opened(times(2.0)))], spike)
+    assert not is_beyond([], spike)
+
+
+def test_what_does_not_show_is_beyond_nothing() -> None:
+    still = Excursion((0.1, 0.3), 0.2)
+    assert not is_beyond([refuted(opened(still))], evidence(excursion=still))
+    assert not is_beyond([refuted(opened(still))], evidence(excursion=Excursion((2.0,), 0.2)))
+    assert is_beyond([refuted(opened(still))], evidence(excursion=Excursion((2.5,), 0.2)))
+
+
+def test_without_a_course_the_distance_from_the_band_tells() -> None:
+    assert is_beyond([refuted()], evidence(value=-21.0))  # 6.1 half-widths, and 2 of the door
+    assert not is_beyond([refuted()], evidence(value=-19.0))
+    assert not is_beyond([refuted()], evidence(value=40.0))
+    assert not is_beyond([refuted(replace(DOOR, side=0))], evidence(value=-500.0))
