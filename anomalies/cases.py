@@ -128,14 +128,16 @@ def _healthy(series: Series, faults: Periods) -> Series:
     return Series(series.times[kept], series.values[kept], series.quality[kept])
 
 
-# One range of the primary key for each day: what was read at this time of day.
+# One range of the primary key for each day: what was read at this time of day. OFFSET 0 keeps
+# PostgreSQL from making a join of it that reads the sensor from its first reading on.
 _SEASON = """
 SELECT day.number, reading.time, reading.value, reading.quality
 FROM generate_series(1, %(days)s) AS day (number)
 CROSS JOIN LATERAL (SELECT time, value, quality FROM sensors_reading
     WHERE sensor_id = %(sensor)s
       AND time BETWEEN %(start)s - day.number * interval '1 day' - %(reach)s
-                   AND %(start)s - day.number * interval '1 day' + %(reach)s) AS reading
+                   AND %(start)s - day.number * interval '1 day' + %(reach)s
+    OFFSET 0) AS reading
 ORDER BY day.number, reading.time
 """
 

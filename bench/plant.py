@@ -1,7 +1,8 @@
 """Six months of a plant with labelled faults, and with what detectors flag and nobody minds. Pure.
 
-Twelve sensors on six machines, a reading every ten minutes. Four of them see a compressor start
-every working day, four stand next to a door; faults come to all of them alike.
+Twelve sensors on six machines, a reading every ten minutes unless asked otherwise. Four of them see
+a compressor start every working day, four stand next to a door; faults come to all of them alike.
+Faults and nuisances last so many readings, however far apart these are.
 """
 
 from __future__ import annotations
@@ -57,10 +58,12 @@ class Track:
     faults: tuple[Label, ...]
 
 
-def plant(seed: int) -> list[Track]:
-    """Everything is a function of the seed. Each half has six faults of each sort."""
+def plant(seed: int, a_day: int = A_DAY) -> list[Track]:
+    """Everything is a function of the seed and of how many readings a day has, which divides its
+    seconds. Each half has six faults of each sort."""
     hand = _deal(np.random.default_rng([seed, 7]))
-    return [_track(i, hand[i], np.random.default_rng([seed, i])) for i in range(SENSORS)]
+    rngs = [np.random.default_rng([seed, i]) for i in range(SENSORS)]
+    return [_track(i, hand[i], a_day, rng) for i, rng in enumerate(rngs)]
 
 
 def _deal(rng: np.random.Generator) -> list[list[tuple[int, str]]]:
@@ -75,15 +78,18 @@ def _deal(rng: np.random.Generator) -> list[list[tuple[int, str]]]:
     return hands
 
 
-def _track(number: int, hand: list[tuple[int, str]], rng: np.random.Generator) -> Track:
+def _track(
+    number: int, hand: list[tuple[int, str]], a_day: int, rng: np.random.Generator
+) -> Track:
     kind, nuisance = KINDS[number % len(KINDS)], NUISANCES[number % len(NUISANCES)]
     behaviour = draw_behaviour(kind, rng)
-    times = BEGIN + np.arange(DAYS * A_DAY) * STEP
+    step = STEP * A_DAY // a_day
+    times = BEGIN + np.arange(DAYS * a_day) * step
     values = normal_values(behaviour, times, rng)
-    values += behaviour.noise * _nuisance(nuisance, rng)
-    scales = Scales(behaviour.noise, behaviour.spread, STEP)
+    values += behaviour.noise * _nuisance(nuisance, a_day, rng)
+    scales = Scales(behaviour.noise, behaviour.spread, step)
     faults = []
-    for sort, first in _placed(hand, rng):
+    for sort, first in _placed(hand, a_day, rng):
         size, rows = FAULTS[sort].draw(rng)
         done = inject(times, values, sort=sort, first=first, readings=rows, size=size,
                       scales=scales, rng=rng)  # fmt: skip
@@ -96,35 +102,37 @@ def _track(number: int, hand: list[tuple[int, str]], rng: np.random.Generator) -
     )  # fmt: skip
 
 
-def _placed(hand: list[tuple[int, str]], rng: np.random.Generator) -> Iterator[tuple[str, int]]:
+def _placed(
+    hand: list[tuple[int, str]], a_day: int, rng: np.random.Generator
+) -> Iterator[tuple[str, int]]:
     """(sort, first row): each half is cut into as many stretches as it has faults."""
     for half in (0, 1):
         own = [sort for part, sort in hand if part == half]
         begin, end = (SETTLED_DAYS, HALF) if half == 0 else (HALF, DAYS)
         cuts = np.linspace(begin, end, len(own) + 1)
         for sort, low, high in zip(own, cuts, cuts[1:], strict=False):
-            yield sort, int(rng.uniform(low + 1, high - 3) * A_DAY)
+            yield sort, int(rng.uniform(low + 1, high - 3) * a_day)
 
 
-def _nuisance(sort: str, rng: np.random.Generator) -> FloatArray:
-    """In units of the sensor's noise: shape (DAYS * A_DAY,)."""
-    found = np.zeros(DAYS * A_DAY)
+def _nuisance(sort: str, a_day: int, rng: np.random.Generator) -> FloatArray:
+    """In units of the sensor's noise: shape (DAYS * a_day,)."""
+    found = np.zeros(DAYS * a_day)
     hour = rng.uniform(*COMPRESSOR_HOURS)
     for day in range(DAYS):
         if day % 7 == 6 or not sort:
             continue
         if sort == "compressor":
             at = day * 24 + hour + COMPRESSOR_JITTER_H * rng.normal()
-            _add(found, at, rng.uniform(*COMPRESSOR_NOISE) * np.array([1.0, 0.6, 0.2]))
+            _add(found, at * a_day / 24, rng.uniform(*COMPRESSOR_NOISE) * np.array([1.0, 0.6, 0.2]))
             continue
         for _ in range(rng.poisson(DOORS_A_DAY)):
             at = day * 24 + rng.uniform(*DOOR_HOURS)
             opened = np.exp(-np.arange(rng.integers(3, 7)) / 2)
-            _add(found, at, -rng.uniform(*DOOR_NOISE) * opened)
+            _add(found, at * a_day / 24, -rng.uniform(*DOOR_NOISE) * opened)
     return found
 
 
-def _add(found: FloatArray, hour: float, shape: FloatArray) -> None:
-    first = int(hour * A_DAY / 24)
+def _add(found: FloatArray, row: float, shape: FloatArray) -> None:
+    first = int(row)
     room = found[first : first + len(shape)]
     room += shape[: len(room)]

@@ -62,17 +62,17 @@ def main() -> None:
         options.out.write_text(json.dumps([asdict(one) for one in taken], indent=1))
 
 
-def _fleet() -> list[Track]:
+def _fleet(a_day: int) -> list[Track]:
     """Of two plants as many sensors as asked for, each under a name of its own."""
     tracks = [
         replace(track, name=f"{seed}-{track.name}", machine=f"{seed}-{track.machine}")
         for seed in SEEDS
-        for track in plant(seed)
+        for track in plant(seed, a_day)
     ]
     return tracks[:SENSORS]
 
 
-def _lived(tracks: Sequence[Track], weeks: int) -> Any:
+def _lived(tracks: Sequence[Track], weeks: int, a_day: int) -> Any:
     """All weeks as they come; when the last one ended."""
     from mlops import serving
     from mlops.serving import NoChampion
@@ -82,7 +82,7 @@ def _lived(tracks: Sequence[Track], weeks: int) -> Any:
     now = None
     with patch.object(serving, "champions_for", lambda all_: {pk: none for pk, _ in all_}):
         for week in tqdm(range(weeks), desc="history", unit="week", disable=None):
-            rows = slice(week * 7 * A_DAY, (week + 1) * 7 * A_DAY)
+            rows = slice(week * 7 * a_day, (week + 1) * 7 * a_day)
             now = learning._time(tracks[0].times[rows][-1]) + timedelta(minutes=5)
             learning._ingest(tracks, rows, place, now)
             learning._work(now)

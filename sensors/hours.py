@@ -5,7 +5,9 @@ What is asked for is read for all sensors at once, by a statement each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -19,6 +21,7 @@ from sensors.slices import Buckets, Level, Plan, Range, combined, outside
 
 # So much that waits to be rolled up is rolled up at once instead of being read time and again.
 MUCH = timedelta(hours=24)
+_only_reads: ContextVar[bool] = ContextVar("_only_reads", default=False)
 
 _ROLLED = """
 SELECT asked.place, hour.time, hour.minimum, hour.maximum, hour.mean, hour.count
@@ -45,6 +48,16 @@ _BUCKET = {
 }  # fmt: skip
 
 Asked = tuple[int, datetime, datetime]
+
+
+@contextmanager
+def only_read() -> Iterator[None]:
+    """Within the block nothing is rolled up: where roll-ups are behind, readings are read."""
+    token = _only_reads.set(True)
+    try:
+        yield
+    finally:
+        _only_reads.reset(token)
 
 
 def hours_of(asked: Sequence[Asked]) -> list[Buckets]:
@@ -80,6 +93,8 @@ def _plan(since: datetime) -> Plan:
 
 def _catch_up(sensor_ids: Sequence[int]) -> None:
     """Roll up what waits of these sensors, where that is much, for all of them at once."""
+    if _only_reads.get():
+        return
     waits = RollupNote.objects.filter(sensor__in=sensor_ids).values("sensor")
     waits = waits.annotate(time=Sum(F("until") - F("since"))).filter(time__gt=MUCH)
     if much := list(waits.values_list("sensor", flat=True)):

@@ -9,12 +9,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
 
 from anomalies import tasks
 from anomalies.models import MaintenanceWindow, Preview, ValidationRule
@@ -29,6 +31,7 @@ MOST_DAYS = 90
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:")
 STATES = {
     "waiting": "badge-dim", "running": "badge-note", "done": "badge-good", "failed": "badge-bad",
+    "stopped": "badge-dim",
 }  # fmt: skip
 HEADS = {
     "anomalies": ("sensor", "start", "end", "score", "decision"),
@@ -125,6 +128,30 @@ class PreviewAdmin(SiteScopedAdmin):
         sites = visible(Preview._meta.get_field("site").related_model, request)[:2]
         return {**({"site": sites[0].pk} if len(sites) == 1 else {}), **initial}
 
+    def get_urls(self) -> list[URLPattern]:
+        address = path(
+            "<path:object_id>/stop/",
+            self.admin_site.admin_view(self.stop_view),
+            name="anomalies_preview_stop",
+        )
+        return [address, *super().get_urls()]
+
+    @method_decorator(require_POST)
+    def stop_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Whoever may ask for one may stop it: it keeps others waiting."""
+        from anomalies.replay import previews
+
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        preview: Preview | None = self.get_object(request, object_id)
+        if preview is None:
+            raise Http404
+        if previews.stop(preview):
+            self.log_change(request, preview, "Stopped.")
+        else:
+            messages.info(request, "It was over already.")
+        return self.response_post_save_change(request, preview)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         now = timezone.now()
         obj.until, obj.since = now, now - timedelta(days=form.cleaned_data["days"])
@@ -145,6 +172,10 @@ class PreviewAdmin(SiteScopedAdmin):
         preview = kwargs.get("obj")
         if preview is not None:
             context.update(self.page(preview))
+            may_stop = not preview.is_over and self.has_add_permission(request)
+            context["stop"] = (
+                reverse("admin:anomalies_preview_stop", args=[preview.pk]) if may_stop else ""
+            )
         return super().render_change_form(request, context, *args, **kwargs)
 
     def page(self, preview: Preview) -> dict[str, Any]:

@@ -15,6 +15,7 @@ class Preview(models.Model):
         RUNNING = "running"
         DONE = "done"
         FAILED = "failed"
+        STOPPED = "stopped"
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="previews")
     change = models.JSONField(default=dict, blank=True, help_text="anomalies.replay.change.Change.")
@@ -47,4 +48,4 @@ class Preview(models.Model):
 
     @property
     def is_over(self) -> bool:
-        return self.state in {self.State.DONE, self.State.FAILED}
+        return self.state not in {self.State.WAITING, self.State.RUNNING}

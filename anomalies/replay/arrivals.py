@@ -8,7 +8,6 @@ each reading comes when it was measured.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -16,11 +15,12 @@ from django.db import connection
 
 from sensors import profiles, statements
 from sensors.copying import as_times, copied
-from sensors.models import ScoringNote
-from sensors.series import to_datetime, to_datetime64
+from sensors.models import ScoringNote, SensorProfile
+from sensors.series import TimeArray, to_datetime, to_datetime64
 from sensors.store import Columns
 
 AT_ONCE = timedelta(hours=6)
+NEVER = np.datetime64("0001-01-01", "us")
 _COLUMNS = {
     "sensor_id": "bigint",
     "time": "timestamptz",
@@ -43,45 +43,83 @@ FROM public.sensors_sensorprofile p, LATERAL (
     WHERE r.sensor_id = p.sensor_id AND r.time <= %s ORDER BY time DESC LIMIT 1) AS newest
 WHERE p.sensor_id = ANY(%s)
 """
+# However many came at once, each came when it was measured.
+_AS_MEASURED = "UPDATE sensors_sensorprofile SET updated_at = last_time WHERE updated_at > last_time"
 
 
-@dataclass
 class Arrivals:
-    """Hands out the readings of some sensors in the order of the clock."""
+    """Hands out the readings of some sensors in the order of the clock.
 
-    sensors: Collection[int]
-    at: datetime
-    rows: int = 0
-    _loaded: Columns | None = None
-    _loaded_until: datetime | None = None
-    _noted: dict[int, tuple[datetime, datetime]] = field(default_factory=dict)
+    `advance` says that time went on, which costs little. The agents know of it after `settle`, and
+    what is to be scored after `note`.
+    """
+
+    def __init__(self, sensors: Collection[int], at: datetime) -> None:
+        self.sensors = np.array(sorted(sensors), np.int64)
+        self.at = at
+        self.rows = 0
+        self.newest: TimeArray = np.full(len(self.sensors), NEVER)
+        self._place = {pk: place for place, pk in enumerate(self.sensors.tolist())}
+        self._noted = self.newest.copy()
+        self._unsettled: list[Columns] = []
+        self._settled_at = at
+        self._loaded: Columns | None = None
+        self._loaded_until: datetime | None = None
+        self._first: dict[int, datetime] = {}
 
     def begin(self) -> None:
         """The profiles, as they were."""
         with connection.cursor() as cursor:
-            cursor.execute(_PROFILES, [self.at, list(self.sensors)])
+            cursor.execute(_PROFILES, [self.at, self.sensors.tolist()])
+        for pk, last in SensorProfile.objects.values_list("sensor", "last_time"):
+            self.newest[self._place[pk]] = to_datetime64(last)
+        self._noted = self.newest.copy()
 
     def advance(self, at: datetime) -> None:
-        """What was measured up to `at` is there; what is to be scored is noted by `note`."""
+        """What was measured up to `at` has come."""
         readings = self._up_to(at)
         self.at = at
-        if not len(readings):
+        if len(readings):
+            self.rows += len(readings)
+            self._unsettled.append(readings)
+            places = np.searchsorted(self.sensors, readings.sensor_ids)
+            np.maximum.at(self.newest, places, readings.times)
+        if at - self._settled_at >= AT_ONCE:
+            self.settle()
+
+    def settle(self) -> None:
+        """Write down what the sensors look like by now."""
+        parts, self._unsettled, self._settled_at = self._unsettled, [], self.at
+        if not parts:
             return
-        self.rows += len(readings)
+        readings = _joined(parts)
         ordered = readings.take(np.lexsort((readings.times, readings.sensor_ids)))
         found = profiles.summarise(ordered)
-        statements.run(profiles.MERGE, found.params(at))
-        columns = (found.sensor_ids.tolist(), found.first_times, found.last_times)
-        for sensor, first, last in zip(*columns, strict=True):
-            since, _ = self._noted.get(sensor, (to_datetime(first), None))
-            self._noted[sensor] = (since, to_datetime(last))
+        statements.run(profiles.MERGE, found.params(self.at))
+        with connection.cursor() as cursor:
+            cursor.execute(_AS_MEASURED)
+        for sensor, first in zip(found.sensor_ids.tolist(), found.first_times, strict=True):
+            self._first.setdefault(sensor, to_datetime(first))
+
+    def has_news(self, sensors: Iterable[int]) -> bool:
+        """Whether anything came of these since they were last noted."""
+        places = [self._place[pk] for pk in sensors if pk in self._place]
+        return bool((self.newest[places] > self._noted[places]).any())
+
+    def newest_of(self, sensor: int) -> datetime | None:
+        """None for one that is not waited for: it is retired."""
+        place = self._place.get(sensor)
+        return None if place is None else to_datetime(self.newest[place])
 
     def note(self, sensors: Iterable[int]) -> int:
-        """Note what came of these sensors since they were last noted; of how many."""
-        due = sorted(set(sensors) & set(self._noted))
+        """Note what came of these sensors since they were last noted, and was settled; of how
+        many."""
+        due = sorted(set(sensors) & self._first.keys())
+        places = [self._place[pk] for pk in due]
+        self._noted[places] = self.newest[places]
         ScoringNote.objects.bulk_create(
-            ScoringNote(sensor_id=pk, since=since, until=until)
-            for pk, (since, until) in ((pk, self._noted.pop(pk)) for pk in due)
+            ScoringNote(sensor_id=pk, since=self._first.pop(pk), until=to_datetime(until))
+            for pk, until in zip(due, self.newest[places], strict=True)
         )
         return len(due)
 
@@ -100,7 +138,7 @@ class Arrivals:
 
     def _load(self, until: datetime) -> None:
         since = self._loaded_until or self.at
-        found = copied(_BETWEEN, [list(self.sensors), since, until], _COLUMNS)
+        found = copied(_BETWEEN, [self.sensors.tolist(), since, until], _COLUMNS)
         self._loaded_until = until
         self._loaded = Columns(
             found["sensor_id"], as_times(found["time"]), found["value"], found["quality"],

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 LEAD = timedelta(days=2)
 STEP = timedelta(minutes=5)
 LONGEST = timedelta(days=400)
+FIRST_YEAR = 1900  # readings from before it are refused
 
 
 class CourseError(ValueError):
@@ -41,8 +42,18 @@ class Course:
         # Longer, and reminders and escalations come late or not at all.
         if not timedelta(seconds=1) <= self.step <= timedelta(hours=1):
             raise CourseError("A step is one second to one hour.")
-        if self.lead < timedelta(0):
-            raise CourseError("The lead is negative.")
+        if not timedelta(0) <= self.lead <= LONGEST:
+            raise CourseError(f"The lead is 0 to {LONGEST.days} days.")
+        if self.since.year < FIRST_YEAR:
+            raise CourseError(f"Nothing is measured before {FIRST_YEAR}.")
+
+    def check(self, *, now: datetime) -> None:
+        """Whether it is all in the past. Raises CourseError.
+
+        What is ahead is silence, and would be found as such.
+        """
+        if self.until > now:
+            raise CourseError(f"It ends at {self.until:%Y-%m-%d %H:%M %Z}, which is still to come.")
 
     @property
     def begin(self) -> datetime:

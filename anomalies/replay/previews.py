@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
+from rq.timeouts import JobTimeoutException
 
 from anomalies.models import Preview
 from anomalies.replay import known, running
@@ -27,6 +28,10 @@ MOST_LISTED = 200
 DEAD_AFTER = timedelta(minutes=10)
 
 
+class Stopped(Exception):
+    """A person took it back, or removed it."""
+
+
 def waiting(*, now: datetime) -> bool:
     return Preview.objects.filter(_free(now)).exists()
 
@@ -38,6 +43,12 @@ def run_waiting(*, now: datetime) -> int:
         _run(preview)
         done += 1
     return done
+
+
+def stop(preview: Preview) -> bool:
+    """Take it back; whether it was not over yet. Who is at work on it leaves it within seconds."""
+    unfinished = Preview.objects.filter(pk=preview.pk, state__in=(State.WAITING, State.RUNNING))
+    return bool(unfinished.update(state=State.STOPPED, seen_at=timezone.now()))
 
 
 def _free(now: datetime) -> Q:
@@ -62,6 +73,11 @@ def _run(preview: Preview) -> None:
         state, said = State.DONE, {"share": 1.0, "result": _result(preview)}
     except (ChangeError, CourseError, Lost) as error:
         state, said = State.FAILED, {"error": str(error)[:500]}
+    except JobTimeoutException:
+        said = {"error": "It took too long for a worker; manage.py replay takes as long as it needs."}
+        raise
+    except Stopped:
+        state, said = State.STOPPED, {}
     finally:
         _end(preview, state, **said)
 
@@ -82,11 +98,14 @@ def _progress(preview: Preview) -> running.Progress:
         nonlocal said
         if time.monotonic() - said >= SAY_EVERY_S:
             said = time.monotonic()
-            Preview.objects.filter(pk=preview.pk).update(share=share, seen_at=timezone.now())
+            running = Preview.objects.filter(pk=preview.pk, state=State.RUNNING)
+            if not running.update(share=share, seen_at=timezone.now()):
+                raise Stopped
 
     return say
 
 
 def _end(preview: Preview, state: str, **values: Any) -> None:
-    Preview.objects.filter(pk=preview.pk).update(state=state, seen_at=timezone.now(), **values)
+    running = Preview.objects.filter(pk=preview.pk, state=State.RUNNING)
+    running.update(state=state, seen_at=timezone.now(), **values)
     logger.info("%s: %s", preview, state)

@@ -6,8 +6,12 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
+from typing import Self
 
-from anomalies import cycle
+from django.db.models import F, Sum
+
+from anomalies import cycle, ledger, watch
+from anomalies.episodes import placing
 from anomalies.models import Message, NotificationRoute, SilenceWatch
 from anomalies.notify.delivery import Send
 from anomalies.replay.arrivals import Arrivals
@@ -15,14 +19,19 @@ from anomalies.replay.change import Change
 from anomalies.replay.collecting import collect
 from anomalies.replay.course import Course
 from anomalies.replay.differences import Differences, differences
+from anomalies.replay.patience import Patience
 from anomalies.replay.records import Seen
-from anomalies.replay.session import session
-from anomalies.replay.stirring import Stirring, is_restless, machines, spans_found
+from anomalies.replay.session import Session, session
+from anomalies.replay.stirring import Span, Stirring, machines, spans_found
+from sensors import rhythms
 from sensors.models import ScoringNote, Sensor
+from sensors.series import to_datetime, to_datetime64
 
 Progress = Callable[[float, datetime], None]
 # Every retry of a delivery is at the same distance: nothing is sent, and nothing fails.
 RNG = Random(0)  # noqa: S311
+# Of the way, that the pass takes which says where there will be something to see.
+FORESEEN_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +61,59 @@ def replay(
     """
     was = collect(sites, since=course.since, until=course.until)
     change.check()
-    spans = [] if every_look else _foreseen(sites, course, change)
+    spans = [] if every_look else _foreseen(sites, course, change, progress)
+    done = 0.0 if every_look else FORESEEN_SHARE
     with session(sites, begin=course.begin) as found, change.in_force(sites, now=course.begin):
-        arrivals, stirring = _prepared(course, spans)
+        steps = _Steps.prepared(found, course, spans, every_look=every_look)
         for at in course.ticks():
-            found.set_clock(at)
-            arrivals.advance(at)
-            noted = arrivals.note(arrivals.sensors if every_look else stirring.awake(at))
-            _look(at, has_work=every_look or noted > 0)
+            steps.take(at)
             with found.outside():
-                progress(course.share(at), at)
+                progress(done + (1 - done) * course.share(at), at)
         would_be = collect(sites, since=course.since, until=course.until)
-        doubts = _doubts()
-    return Replayed(was, would_be, differences(was, would_be), arrivals.rows, doubts)
+        doubts = _doubts(steps.arrivals.rows)
+    return Replayed(was, would_be, differences(was, would_be), steps.arrivals.rows, doubts)
+
+
+@dataclass
+class _Steps:
+    """The agents, step by step; those in which there is nothing for them to do are passed over."""
+
+    session: Session
+    arrivals: Arrivals
+    stirring: Stirring
+    patience: Patience
+    every_look: bool
+
+    @classmethod
+    def prepared(
+        cls, found: Session, course: Course, spans: list[Span], *, every_look: bool
+    ) -> Self:
+        sensors = list(Sensor.objects.scored())
+        arrivals = Arrivals([one.pk for one in sensors], course.begin)
+        arrivals.begin()
+        kinds = {one.pk: one.kind for one in sensors}
+        stirring = Stirring(spans, machines(sensors), kinds, placing.policies())
+        stated = {one.pk: one.expected_interval_s for one in sensors}
+        patience = Patience(arrivals.sensors, stated, watch.policy())
+        return cls(found, arrivals, stirring, patience, every_look)
+
+    def take(self, at: datetime) -> None:
+        """Readings up to `at` are there, and whoever has something to do does it."""
+        arrivals, stirring = self.arrivals, self.stirring
+        arrivals.advance(at)
+        self.session.set_clock(at)
+        awake = set(arrivals.sensors.tolist()) if self.every_look else stirring.awake(at, arrivals)
+        is_due = self.every_look or bool(awake) or stirring.is_due(at)
+        silent = self.patience.overdue(arrivals.newest, to_datetime64(at))
+        if is_due or silent or stirring.rises:
+            arrivals.settle()
+            rhythms.learn(((pk, to_datetime(newest)) for pk, newest in silent), now=at)
+            arrivals.note(awake)
+            _look(at, has_work=is_due)
+            stirring.look(at)
+        elif stirring.repeats:
+            _tell(at)
+            stirring.look(at)
 
 
 def _look(at: datetime, *, has_work: bool) -> None:
@@ -75,14 +124,18 @@ def _look(at: datetime, *, has_work: bool) -> None:
 
     # Live, the sweep looks every 30 seconds; between two looks of a replay it has looked too.
     SilenceWatch.objects.update(seen=at)
-    if cycle.look(clock) or has_work or is_restless():
+    if cycle.look(clock) or has_work:
         cycle.act(clock)
-        cycle.tell(clock, rng=RNG, channels=_SILENT)
+        _tell(at)
+
+
+def _tell(at: datetime) -> None:
+    cycle.tell(lambda: at, rng=RNG, channels=_SILENT)
 
 
 def _foreseen(
-    sites: Collection[int], course: Course, change: Change
-) -> list[tuple[datetime, datetime, int]]:
+    sites: Collection[int], course: Course, change: Change, progress: Progress
+) -> list[Span]:
     """When which sensor has an anomaly, by one pass over all readings."""
     with session(sites, begin=course.begin) as found, change.in_force(sites, now=course.begin):
         found.set_clock(course.until)
@@ -90,17 +143,22 @@ def _foreseen(
             ScoringNote(sensor_id=pk, since=course.begin, until=course.until)
             for pk in Sensor.objects.scored().values_list("pk", flat=True)
         )
-        cycle.score(lambda: course.until)
+
+        whole = _noted_s()
+
+        def say(_change: ledger.Change) -> None:
+            share = 1 - _noted_s() / whole
+            with found.outside():
+                progress(FORESEEN_SHARE * share, course.begin)
+
+        cycle.score(lambda: course.until, after_each=say)
         return spans_found()
 
 
-def _prepared(
-    course: Course, spans: list[tuple[datetime, datetime, int]]
-) -> tuple[Arrivals, Stirring]:
-    sensors = list(Sensor.objects.scored().values_list("pk", "asset"))
-    arrivals = Arrivals([pk for pk, _ in sensors], course.begin)
-    arrivals.begin()
-    return arrivals, Stirring(spans, machines(sensors))
+def _noted_s() -> float:
+    """Seconds of readings that are still to be scored, of all sensors."""
+    length = ScoringNote.objects.aggregate(length=Sum(F("until") - F("since")))["length"]
+    return float(length.total_seconds()) if length else 0.0
 
 
 def _unsent(message: Message) -> None:
@@ -110,8 +168,11 @@ def _unsent(message: Message) -> None:
 _SILENT: dict[str, Send] = dict.fromkeys(NotificationRoute.Channel.values, _unsent)
 
 
-def _doubts() -> tuple[str, ...]:
+def _doubts(readings: int) -> tuple[str, ...]:
+    found = []
+    if not readings:
+        found.append("There are no readings in that time: nothing could be found in any.")
     held = ScoringNote.objects.filter(held=True).values("sensor").distinct().count()
-    if not held:
-        return ()
-    return (f"{held} sensors were scored without their champion, which cannot be had now.",)
+    if held:
+        found.append(f"{held} sensors were scored without their champion, which cannot be had now.")
+    return tuple(found)

@@ -23,17 +23,20 @@ from anomalies.models import (
     Calibration,
     DetectionCheckpoint,
     FaultPeriod,
+    MachineCheckpoint,
     MaintenanceWindow,
     NotificationRoute,
     ValidationRule,
 )
 from mlops.models import Fallback, ServedModel, ShadowScores
+from sensors import hours
 from sensors.models import Asset, ScoringNote, Sensor, SensorProfile, SensorRhythm, Site
 from sensors.quality import Flag
 
 # What people configured and what stands at the beginning; all other tables of ours begin empty.
 _SITES = "{site} = ANY(%(sites)s)"
 _SENSORS = "sensor_id IN (SELECT id FROM public.sensors_sensor WHERE site_id = ANY(%(sites)s))"
+_MACHINES = "asset_id IN (SELECT id FROM public.sensors_asset WHERE site_id = ANY(%(sites)s))"
 COPIED: dict[Any, str] = {
     Site: _SITES.format(site="id"),
     Asset: _SITES.format(site="site_id"),
@@ -48,6 +51,10 @@ COPIED: dict[Any, str] = {
     DetectionCheckpoint: f"time < %(begin)s AND {_SENSORS} AND NOT EXISTS (SELECT "
     "FROM public.anomalies_faultperiod p WHERE p.sensor_id = public.anomalies_detectioncheckpoint"
     ".sensor_id AND p.noted_at >= %(begin)s AND p.since <= time)",
+    MachineCheckpoint: f"time < %(begin)s AND {_MACHINES} AND NOT EXISTS (SELECT "
+    "FROM public.anomalies_faultperiod p JOIN public.sensors_sensor s ON s.id = p.sensor_id "
+    "WHERE s.asset_id = public.anomalies_machinecheckpoint.asset_id "
+    "AND p.noted_at >= %(begin)s AND p.since <= time)",
 }
 EMPTY = (ScoringNote, SensorProfile, SensorRhythm, ServedModel, Fallback, ShadowScores)
 # What the agents read and never write, or never look at; they see the real one.
@@ -61,6 +68,11 @@ SELECT id, window_id, start, planned_end, planned_end FROM public.anomalies_wind
 WHERE window_id IN (SELECT id FROM public.anomalies_maintenancewindow
                     WHERE site_id = ANY(%(sites)s))
 """
+# Which of a machine's sensors were known, without which no checkpoint of it would be either.
+_MEMBERS = f"""
+INSERT INTO pg_temp.anomalies_machinedetection (asset_id, members)
+SELECT asset_id, members FROM public.anomalies_machinedetection WHERE {_MACHINES}
+"""  # noqa: S608  constants
 # As if each reading had come when it was measured.
 _READINGS = f"""
 CREATE TEMPORARY VIEW sensors_reading AS
@@ -130,7 +142,8 @@ def session(sites: Collection[int], *, begin: datetime) -> Iterator[Session]:
         found.set_clock(begin)
         _furnish({"sites": list(sites), "begin": begin})
         own.connect = _refuse  # type: ignore[method-assign]  # a new one would write for real
-        yield found
+        with hours.only_read():
+            yield found
     finally:
         own.close()
         connections[DEFAULT_DB_ALIAS] = usual
@@ -156,6 +169,7 @@ def _furnish(params: dict[str, Any]) -> None:
             _copy(cursor, model._meta.db_table, condition, params)
         cursor.execute(_OCCURRENCES, params)
         _go_on_numbering(cursor, "anomalies_windowoccurrence")
+        cursor.execute(_MEMBERS, params)
         cursor.execute(_REVIEWED, params)
         cursor.execute(_THEN, params)
         _go_on_numbering(cursor, "anomalies_anomaly")

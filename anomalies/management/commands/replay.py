@@ -141,8 +141,11 @@ def _sites(slug: str | None) -> list[int]:
 def _course(options: dict[str, Any]) -> Any:
     from anomalies.replay.course import LEAD, STEP, Course
 
-    until = options["until"] or timezone.now()
-    return Course(options["since"], until, options["lead"] or LEAD, options["step"] or STEP)
+    now = timezone.now()
+    lead = LEAD if options["lead"] is None else options["lead"]
+    course = Course(options["since"], options["until"] or now, lead, options["step"] or STEP)
+    course.check(now=now)
+    return course
 
 
 def _change(options: dict[str, Any]) -> Any:
@@ -162,6 +165,8 @@ def _change(options: dict[str, Any]) -> Any:
 
 def _window(options: dict[str, Any]) -> dict[str, Any] | None:
     if options["window"] is None:
+        if options["asset"] is not None:
+            raise CommandError("--asset is that of a --window.", returncode=2)
         return None
     from sensors.models import Asset
 

@@ -95,6 +95,6 @@ def test_every_table_of_the_agents_is_a_temporary_one() -> None:
     assert configured == {
         *("Site", "Asset", "Sensor", "ScoringNote", "SensorProfile", "SensorRhythm"),
         *("ValidationRule", "NotificationRoute", "MaintenanceWindow", "Calibration"),
-        *("FaultPeriod", "DetectionCheckpoint", "ServedModel", "Fallback"),
+        *("FaultPeriod", "DetectionCheckpoint", "MachineCheckpoint", "ServedModel", "Fallback"),
         "ShadowScores",
     }
