@@ -78,9 +78,7 @@ def _deal(rng: np.random.Generator) -> list[list[tuple[int, str]]]:
     return hands
 
 
-def _track(
-    number: int, hand: list[tuple[int, str]], a_day: int, rng: np.random.Generator
-) -> Track:
+def _track(number: int, hand: list[tuple[int, str]], a_day: int, rng: np.random.Generator) -> Track:
     kind, nuisance = KINDS[number % len(KINDS)], NUISANCES[number % len(NUISANCES)]
     behaviour = draw_behaviour(kind, rng)
     step = STEP * A_DAY // a_day

@@ -44,7 +44,9 @@ FROM public.sensors_sensorprofile p, LATERAL (
 WHERE p.sensor_id = ANY(%s)
 """
 # However many came at once, each came when it was measured.
-_AS_MEASURED = "UPDATE sensors_sensorprofile SET updated_at = last_time WHERE updated_at > last_time"
+_AS_MEASURED = (
+    "UPDATE sensors_sensorprofile SET updated_at = last_time WHERE updated_at > last_time"
+)
 
 
 class Arrivals:

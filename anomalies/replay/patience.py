@@ -25,7 +25,10 @@ class Patience:
     """sensors: by number, in order; stated_s: the interval that a person stated, where one did."""
 
     def __init__(
-        self, sensors: NDArray[np.int64], stated_s: Mapping[int, float | None], policy: SilencePolicy
+        self,
+        sensors: NDArray[np.int64],
+        stated_s: Mapping[int, float | None],
+        policy: SilencePolicy,
     ) -> None:
         self._sensors, self._stated_s, self._policy = sensors, stated_s, policy
         self._floor = np.timedelta64(timedelta(seconds=policy.floor_s))

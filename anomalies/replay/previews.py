@@ -74,7 +74,9 @@ def _run(preview: Preview) -> None:
     except (ChangeError, CourseError, Lost) as error:
         state, said = State.FAILED, {"error": str(error)[:500]}
     except JobTimeoutException:
-        said = {"error": "It took too long for a worker; manage.py replay takes as long as it needs."}
+        said = {
+            "error": "It took too long for a worker; manage.py replay takes as long as it needs."
+        }
         raise
     except Stopped:
         state, said = State.STOPPED, {}

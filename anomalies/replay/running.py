@@ -105,28 +105,31 @@ class _Steps:
         awake = set(arrivals.sensors.tolist()) if self.every_look else stirring.awake(at, arrivals)
         is_due = self.every_look or bool(awake) or stirring.is_due(at)
         silent = self.patience.overdue(arrivals.newest, to_datetime64(at))
-        if is_due or silent or stirring.rises:
+        looks, acted = is_due or bool(silent) or stirring.rises, False
+        if looks:
             arrivals.settle()
             rhythms.learn(((pk, to_datetime(newest)) for pk, newest in silent), now=at)
             arrivals.note(awake)
-            _look(at, has_work=is_due)
-            stirring.look(at)
-        elif stirring.repeats:
+            acted = _look(at, has_work=is_due)
+        if stirring.repeats and not acted:
             _tell(at)
+        if looks or stirring.repeats:
             stirring.look(at)
 
 
-def _look(at: datetime, *, has_work: bool) -> None:
-    """One look at the clock: the agents, if there is anything for them to do."""
+def _look(at: datetime, *, has_work: bool) -> bool:
+    """One look at the clock: the agents, if there is anything for them to do; whether there was."""
 
     def clock() -> datetime:
         return at
 
     # Live, the sweep looks every 30 seconds; between two looks of a replay it has looked too.
     SilenceWatch.objects.update(seen=at)
-    if cycle.look(clock) or has_work:
-        cycle.act(clock)
-        _tell(at)
+    if not (cycle.look(clock) or has_work):
+        return False
+    cycle.act(clock)
+    _tell(at)
+    return True
 
 
 def _tell(at: datetime) -> None:

@@ -142,8 +142,11 @@ def _course(options: dict[str, Any]) -> Any:
     from anomalies.replay.course import LEAD, STEP, Course
 
     now = timezone.now()
-    lead = LEAD if options["lead"] is None else options["lead"]
-    course = Course(options["since"], options["until"] or now, lead, options["step"] or STEP)
+    lead, step = (
+        usual if given is None else given
+        for given, usual in ((options["lead"], LEAD), (options["step"], STEP))
+    )
+    course = Course(options["since"], options["until"] or now, lead, step)
     course.check(now=now)
     return course
 

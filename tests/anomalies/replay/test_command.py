@@ -108,3 +108,31 @@ def test_labels_name_what_is_there(limit_crossed: None, tmp_path: Path) -> None:
         labels.write_text(text)
         with pytest.raises(CommandError, match=said):
             replayed(f"--labels={labels}")
+
+
+def test_what_no_readings_are_of_is_empty_and_says_so(limit_crossed: None) -> None:
+    out = io.StringIO()
+    span = ("--since=2025-03-01", "--until=2025-03-02", "--lead=0", "--step=3600")
+    call_command("replay", *span, stdout=out, stderr=io.StringIO())
+    assert "0 readings" in out.getvalue()
+    assert "Mind: There are no readings in that time" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--since=2998-12-01", "--until=2999-01-01"], "still to come"),
+        (["--since=2999-01-01"], "ends before it begins"),
+        (["--since=2026-03-02", "--until=2026-03-01"], "ends before it begins"),
+        (["--since=0001-01-01", "--until=0001-01-02"], "before 1900"),
+        (["--since=2026-03-01", "--lead=9999"], "lead is 0 to 400 days"),
+        (["--since=2026-03-01", "--step=0"], "A step is"),
+        (["--since=2026-03-01", "--asset=pump"], "--asset is that of a --window"),
+    ],
+)
+def test_a_time_that_cannot_be_run_is_refused(
+    limit_crossed: None, options: list[str], said: str
+) -> None:
+    with pytest.raises(CommandError, match=said) as refused:
+        call_command("replay", *options, stdout=io.StringIO(), stderr=io.StringIO())
+    assert refused.value.returncode == 2

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from rq.timeouts import JobTimeoutException
 
 from anomalies.models import Preview, ValidationRule
 from anomalies.replay import previews
@@ -113,3 +114,61 @@ def test_what_a_dead_worker_left_is_taken_again(sensor: Sensor) -> None:
     assert not previews.waiting(now=now)
     Preview.objects.update(seen_at=now - timedelta(hours=1))
     assert previews.waiting(now=now)
+
+
+def test_a_preview_is_stopped_before_and_while_it_runs(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = engineer(sensor)
+    monkeypatch.setattr(previews, "SAY_EVERY_S", 0.0)
+    for waits in (True, False):
+        ask(client, sensor)
+        preview = Preview.objects.latest("pk")
+        page = reverse("admin:anomalies_preview_change", args=[preview.pk])
+        stop = reverse("admin:anomalies_preview_stop", args=[preview.pk])
+        assert f'action="{stop}"' in client.get(page).content.decode()
+        assert client.get(stop).status_code == 405
+        if waits:
+            assert client.post(stop)["Location"] == page
+            assert previews.run_waiting(now=timezone.now()) == 0
+        else:
+            of_now = previews._progress
+
+            def stopping(which: Preview, of_now: Any = of_now, stop: str = stop) -> Any:
+                client.post(stop)
+                return of_now(which)
+
+            monkeypatch.setattr(previews, "_progress", stopping)
+            assert previews.run_waiting(now=timezone.now()) == 1
+        preview.refresh_from_db()
+        assert (preview.state, preview.result, preview.error) == ("stopped", None, "")
+        text = client.get(page).content.decode()
+        assert "badge-dim" in text
+        assert 'http-equiv="refresh"' not in text
+        assert f'action="{stop}"' not in text
+        assert "It was over already." in client.post(stop, follow=True).content.decode()
+
+
+def test_nobody_stops_one_of_another_site_or_without_the_right(sensor: Sensor) -> None:
+    ask(engineer(sensor), sensor)
+    stop = reverse("admin:anomalies_preview_stop", args=[Preview.objects.get().pk])
+    assert engineer(make_sensor(site=make_site())).post(stop).status_code == 404
+    reader = make_person(sensor.site, is_staff=True)
+    reader.user_permissions.set(Permission.objects.filter(codename="view_preview"))
+    assert client_of(reader).post(stop).status_code == 403
+    assert Preview.objects.get().state == "waiting"
+
+
+def test_a_preview_that_takes_too_long_says_so(
+    sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_long(*_args: Any, **_named: Any) -> None:
+        raise JobTimeoutException
+
+    monkeypatch.setattr(previews.running, "replay", too_long)
+    ask(engineer(sensor), sensor)
+    with pytest.raises(JobTimeoutException):
+        previews.run_waiting(now=timezone.now())
+    found = Preview.objects.get()
+    assert found.state == "failed"
+    assert "manage.py replay" in found.error

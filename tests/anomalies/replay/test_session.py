@@ -8,11 +8,20 @@ import pytest
 from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 
-from anomalies.models import Anomaly, Episode, FaultPeriod, SensorValidationProfile, Verdict
+from anomalies.models import (
+    Anomaly,
+    Episode,
+    FaultPeriod,
+    MachineCheckpoint,
+    MachineDetection,
+    SensorValidationProfile,
+    Verdict,
+)
 from anomalies.replay.session import COPIED, EMPTY, Lost, session, shadowed
 from anomalies.review import review
 from mlops.models import Promotion
-from sensors.models import Asset, Reading, Sensor
+from sensors.hours import hours_of
+from sensors.models import Asset, Reading, RollupNote, Sensor
 from tests.factories import NOW, make_anomaly, make_asset, make_person, make_readings, make_sensor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -98,3 +107,38 @@ def test_every_table_of_the_agents_is_a_temporary_one() -> None:
         *("FaultPeriod", "DetectionCheckpoint", "MachineCheckpoint", "ServedModel", "Fallback"),
         "ShadowScores",
     }
+
+
+def test_roll_ups_that_are_behind_are_read_from_readings_and_not_caught_up() -> None:
+    sensor = make_sensor()
+    begin = NOW - timedelta(hours=48)
+    make_readings(sensor, list(range(48)), every=HOUR)
+    RollupNote.objects.create(sensor=sensor, since=begin, until=NOW)
+    asked = [(sensor.pk, begin, NOW)]
+    with session([sensor.site_id], begin=NOW) as found:
+        found.set_clock(NOW)
+        hours = hours_of(asked)[0]
+    assert RollupNote.objects.count() == 1
+    assert len(hours) == 47
+    assert (hours.mean == hours_of(asked)[0].mean).all()
+    assert not RollupNote.objects.exists()
+
+
+def test_machines_go_on_from_what_was_known_of_them_at_the_beginning() -> None:
+    sensor = make_sensor(asset=make_asset())
+    members = [[sensor.pk, "2026-02-01T00:00:00", 60.0]]
+    MachineDetection.objects.create(asset=sensor.asset, members=members, judged_until=NOW)
+    point = {"asset": sensor.asset, "version": "1", "state": b""}
+    for rows, hours in ((1, 30), (2, 20), (3, 1)):
+        time = NOW - hours * HOUR
+        MachineCheckpoint.objects.create(**point, rows=rows, time=time)
+    FaultPeriod.objects.create(
+        sensor=sensor, anomaly=make_anomaly(sensor=sensor), since=NOW - 25 * HOUR,
+        until=NOW - 24 * HOUR, noted_at=NOW,
+    )  # fmt: skip
+    with session([sensor.site_id], begin=NOW - 10 * HOUR):
+        known = MachineDetection.objects.get()
+        assert (known.members, known.judged_until) == (members, None)
+        # Not the one after the beginning, and not the one that was made without a fault that was
+        # confirmed later.
+        assert [one.rows for one in MachineCheckpoint.objects.all()] == [1]
