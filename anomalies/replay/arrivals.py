@@ -73,8 +73,9 @@ class Arrivals:
         """The profiles, as they were."""
         with connection.cursor() as cursor:
             cursor.execute(_PROFILES, [self.at, self.sensors.tolist()])
-        for pk, last in SensorProfile.objects.values_list("sensor", "last_time"):
-            self.newest[self._place[pk]] = to_datetime64(last)
+        known = SensorProfile.objects.filter(last_time__isnull=False)
+        for pk, last in known.values_list("sensor", "last_time"):
+            self.newest[self._place[pk]] = to_datetime64(last)  # type: ignore[arg-type]  # filtered
         self._noted = self.newest.copy()
 
     def advance(self, at: datetime) -> None:

@@ -154,7 +154,8 @@ def _foreseen(
             with found.outside():
                 progress(FORESEEN_SHARE * share, course.begin)
 
-        cycle.score(lambda: course.until, after_each=say)
+        while cycle.score(lambda: course.until, after_each=say):
+            pass  # so many passes at a time
         return spans_found()
 
 

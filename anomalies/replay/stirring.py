@@ -83,7 +83,7 @@ class Stirring:
             self.restless, self._windows_from = cursor.fetchone()
         self._due = {sensor for sensor, _, due, _ in unsettled if due}
         self._by_readings = [
-            self.machines[sensor] if together else frozenset({sensor})
+            self._with(sensor) if together else frozenset({sensor})
             for sensor, together, _, _ in unsettled
         ]
         self._rising = any(rises for *_, rises in unsettled)
@@ -97,13 +97,13 @@ class Stirring:
         for start, _, sensor in self.spans:
             if start > at:
                 break
-            if arrivals.has_news(self.machines[sensor]):
+            if arrivals.has_news(self._with(sensor)):
                 stirred.add(sensor)
-        for last, sensors in self._episodes:
-            if self._may_be_calm(last, sensors, arrivals) and arrivals.has_news(sensors):
-                stirred |= set(sensors)
+        for last, moved in self._episodes:
+            if self._may_be_calm(last, moved, arrivals) and arrivals.has_news(moved):
+                stirred |= set(moved)
         self.spans = [span for span in self.spans if span[1] > at]
-        return {other for sensor in stirred for other in self.machines[sensor]}
+        return {other for sensor in stirred for other in self._with(sensor)}
 
     def is_due(self, at: datetime) -> bool:
         """Whether time alone may change something."""
@@ -126,6 +126,10 @@ class Stirring:
             again = Q(after_minutes__gt=0) | Q(repeat_minutes__gt=0)
             self._repeats = NotificationRoute.objects.filter(again, enabled=True).exists()
         return self._repeats and bool(self._episodes)
+
+    def _with(self, sensor: int) -> frozenset[int]:
+        """The sensors of its machine; itself alone where it is retired."""
+        return self.machines.get(sensor, frozenset({sensor}))
 
     def _may_be_calm(self, last: datetime, sensors: Iterable[int], arrivals: Arrivals) -> bool:
         """Whether all that moved have been heard of for long enough since."""

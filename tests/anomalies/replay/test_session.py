@@ -125,10 +125,11 @@ def test_roll_ups_that_are_behind_are_read_from_readings_and_not_caught_up() -> 
 
 
 def test_machines_go_on_from_what_was_known_of_them_at_the_beginning() -> None:
-    sensor = make_sensor(asset=make_asset())
+    machine = make_asset()
+    sensor = make_sensor(asset=machine)
     members = [[sensor.pk, "2026-02-01T00:00:00", 60.0]]
-    MachineDetection.objects.create(asset=sensor.asset, members=members, judged_until=NOW)
-    point = {"asset": sensor.asset, "version": "1", "state": b""}
+    MachineDetection.objects.create(asset=machine, members=members, judged_until=NOW)
+    point = {"asset": machine, "version": "1", "state": b""}
     for rows, hours in ((1, 30), (2, 20), (3, 1)):
         time = NOW - hours * HOUR
         MachineCheckpoint.objects.create(**point, rows=rows, time=time)
