@@ -20,7 +20,7 @@ from anomalies import predicted, silence
 from anomalies.episodes.policy import EpisodePolicies
 from anomalies.models import Anomaly, NotificationRoute
 from anomalies.replay.arrivals import Arrivals
-from anomalies.scoring import SEVERITY_STEPS
+from anomalies.scored import SEVERITY_STEPS
 from sensors.models import Sensor
 
 # Whatever falls due in a way that is not foreseen here falls due within a day.
