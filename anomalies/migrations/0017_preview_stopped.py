@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('anomalies', '0015_excursion'),
+        ('anomalies', '0016_checkpoints_alike'),
     ]
 
     operations = [
