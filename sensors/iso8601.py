@@ -14,10 +14,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sensors.series import TimeArray, to_datetime64
+from sensors.series import EARLIEST_DATETIME, TimeArray, to_datetime64
 
-# Nothing was measured before; years further back overflow the arithmetic of those who read them.
-EARLIEST = np.datetime64("1900-01-01T00:00:00", "us")
+EARLIEST = to_datetime64(EARLIEST_DATETIME)
 LATEST = np.datetime64("9999-12-31T23:59:59.999999", "us")
 EXAMPLE = "2026-01-02T03:04:05Z"
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 TimeArray = NDArray[np.datetime64]
+# Nothing was measured before; years further back overflow the arithmetic of those who read them.
+EARLIEST_DATETIME = datetime(1900, 1, 1, tzinfo=UTC)
 
 
 def to_datetime64(time: datetime) -> np.datetime64:

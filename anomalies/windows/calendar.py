@@ -8,10 +8,12 @@ from zoneinfo import ZoneInfo
 import icalendar
 import recurring_ical_events
 
+from sensors.series import EARLIEST_DATETIME
+
 MOST_OCCURRENCES = 2_000
 LONGEST = timedelta(days=366)
 # Beyond these a local time of some zone has no date of Python's.
-EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = EARLIEST_DATETIME, datetime(2200, 1, 1, tzinfo=UTC)
 # More than these in the year behind and the weeks ahead would not fit into MOST_OCCURRENCES.
 MOST_A_DAY = 4
 _TIMES_A_DAY = {

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from rest_framework import serializers
 
 from sensors.models import KIND_CHOICES, Sensor
 from sensors.querysets import SensorQuerySet
+from sensors.series import EARLIEST_DATETIME
 
 MAX_POINTS = 5000
 DEFAULT_RANGE = timedelta(days=1)
 # What the store accepts; also keeps the arithmetic below from overflowing.
-EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+EARLIEST = EARLIEST_DATETIME
 
 _LOOKUPS = {
     "kind": "kind",

@@ -1,10 +1,12 @@
 """What a machine was doing, as somebody or something said."""
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
 from sensors.models.place import Asset
 from sensors.querysets import OperatingStateQuerySet
+from sensors.series import EARLIEST_DATETIME
 
 
 class OperatingState(models.Model):
@@ -45,3 +47,7 @@ class OperatingState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.asset} {self.state} from {self.start:%Y-%m-%d %H:%M}"
+
+    def clean(self) -> None:
+        if self.start and self.start < EARLIEST_DATETIME:
+            raise ValidationError({"start": "Before 1900."})

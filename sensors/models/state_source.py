@@ -14,6 +14,7 @@ from sensors.models.place import Asset
 from sensors.models.sensor import Sensor
 from sensors.operating import CODES
 from sensors.querysets import StateSourceQuerySet
+from sensors.series import EARLIEST_DATETIME
 
 
 class StateSource(models.Model):
@@ -69,6 +70,8 @@ class StateSource(models.Model):
     def clean(self) -> None:
         """Raises ValidationError, by field."""
         errors = self._of_sensor() if self.sort == self.Sort.SENSOR else self._of_schedule()
+        if self.since < EARLIEST_DATETIME:
+            errors["since"] = "Before 1900."
         if errors:
             raise ValidationError(errors)
 

@@ -142,6 +142,7 @@ def test_the_api_takes_a_source_and_says_what_is_wrong_with_another(client: Clie
         ({"meanings": {"zero": "off"}}, "zero"),
         ({"sort": "schedule"}, "schedule"),
         ({"sort": "stars"}, "sort"),
+        ({"since": "0001-01-01T00:00:00Z"}, "since"),
     ):
         answer = put(client, asset, **{**good, **wrong})
         assert answer.status_code == 400
