@@ -13,6 +13,7 @@ def main() -> None:
     if WITHOUT_SERVERS.intersection(sys.argv[1:3]):
         os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(50))
         os.environ.setdefault("DATABASE_URL", "postgresql://no-server.invalid/none")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
@@ -20,10 +21,12 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except KeyboardInterrupt:
         sys.exit(130)
-    except OperationalError as error:
+    except (ImproperlyConfigured, OperationalError) as error:
         if "--traceback" in sys.argv:
             raise
-        sys.exit(f"PostgreSQL cannot be used: {str(error).strip().splitlines()[0]}")
+        is_away = isinstance(error, OperationalError)
+        said = str(error).strip()
+        sys.exit(f"PostgreSQL cannot be used: {said.splitlines()[0]}" if is_away else said)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 from django.core import management
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import ManagementUtility, get_commands, load_command_class
 from django.db import OperationalError
 
@@ -71,6 +72,7 @@ def test_a_number_that_makes_no_sense_is_refused_in_one_line(line: str) -> None:
     ("raised", "status", "said"),
     [
         (KeyboardInterrupt(), 130, ""),
+        (ImproperlyConfigured("SECRET_KEY is not set."), 1, "SECRET_KEY is not set."),
         (OperationalError("no route\nsecond line"), 1, "PostgreSQL cannot be used: no route"),
     ],
 )
