@@ -22,7 +22,7 @@ from anomalies.querysets import AnomalyQuerySet
 from sensors import many
 from sensors.models import Asset, Sensor
 from sensors.presentation import zone_of
-from sensors.series import to_datetime, to_datetime64
+from sensors.series import EARLIEST_DATETIME, to_datetime, to_datetime64
 
 MAX_ROWS = 20_000  # of a machine in a pass
 MOST_ROWS = 2 * MAX_ROWS  # of all machines that are read at once
@@ -101,7 +101,11 @@ def begin(
     sensors: dict[int, dict[int, Sensor]] = {pk: {} for pk in assets}
     for sensor in Sensor.objects.filter(asset__in=assets).order_by("pk"):
         sensors[sensor.asset_id or 0][sensor.pk] = sensor
-    noted = [to_datetime64(min(note.since for note in notes[row.pk])) for row in rows]
+    # A state may be said since ever, and years before the first are none to Python's datetime.
+    noted = [
+        to_datetime64(max(EARLIEST_DATETIME, min(note.since for note in notes[row.pk])))
+        for row in rows
+    ]
     known = [readings.loaded(row.members) for row in rows]
     members = readings.members_of(
         [

@@ -43,3 +43,10 @@ def test_the_queues_have_a_name(boss: Client) -> None:
     page = boss.get(reverse("admin:index")).content.decode()
     assert "Queues: what is being done" in page
     assert "Django_Rq" not in page
+
+
+def test_who_may_not_do_something_is_told_so_on_a_page_of_ours() -> None:
+    client = Client()
+    client.force_login(make_person(is_staff=True))
+    answer = client.get(reverse("admin:sensors_site_add"))
+    assert (answer.status_code, "Not allowed</h1>" in answer.content.decode()) == (403, True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -296,6 +296,17 @@ def test_a_machine_that_fails_holds_up_no_other(monkeypatch: pytest.MonkeyPatch)
     judging.judge_due(now=NOW, policy=POLICY)
     assert not MachineNote.objects.exists()
     assert MachineDetection.objects.filter(tried_at__isnull=False).count() == 0
+
+
+def test_a_note_from_before_the_first_year_is_worked_off() -> None:
+    asset, sensors = make_machine()
+    for column, sensor in enumerate(sensors):
+        store(sensor, column, range(100))
+    ScoringNote.objects.all().delete()
+    long_ago = datetime(1, 1, 1, tzinfo=UTC)
+    MachineNote.objects.create(asset=asset, since=long_ago, reason="states", created_at=NOW)
+    judging.judge_due(now=NOW + timedelta(minutes=5), policy=POLICY)
+    assert not MachineNote.objects.exists()
 
 
 def statements_for(machines: int) -> int:
