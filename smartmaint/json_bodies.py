@@ -9,15 +9,18 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser
 
 _CHUNK = 2**20
 # An answer reaches only a client that has sent its body: so much more is read and thrown away.
 DRAIN_BYTES = 128 * 2**20
 
 
-class JSONBodies(JSONParser):
-    """DRF's own reads whatever comes into memory, and fails on what is nested a thousand deep."""
+class JSONBodies(BaseParser):
+    """DRF's own fails on what is nested a thousand deep, and is given the whole body: what is too
+    large is then refused while its client still sends, who often never reads the answer."""
+
+    media_type = "application/json"
 
     def parse(
         self,

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from urllib.parse import quote
 
 import pytest
@@ -13,6 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from drf_spectacular.generators import SchemaGenerator
+from pytest_django.live_server_helper import LiveServer
 
 from tests.factories import make_evidence, make_key, make_person, make_sensor
 
@@ -123,10 +125,15 @@ def test_a_page_of_no_size_is_refused(client: Client, stated: str) -> None:
     assert (answer.status_code, list(answer.json()["error"]["details"])) == (400, ["page_size"])
 
 
-def test_a_body_of_50_mib_is_refused_without_being_kept(client: Client) -> None:
-    body = b'"' + b"x" * 50 * 2**20 + b'"'
-    answer = client.post("/api/v1/anomalies/1/review", body, content_type="application/json")
-    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+@pytest.mark.django_db(transaction=True)
+def test_who_sends_50_mib_is_told_that_it_is_too_much(live_server: LiveServer) -> None:
+    _, secret = make_key(scopes=["windows:write"])
+    connection = HTTPConnection(live_server.url.removeprefix("http://"), timeout=60)
+    said = {"Authorization": f"Api-Key {secret}", "Content-Type": "application/json"}
+    connection.request("POST", "/api/v1/windows", b'"' + b"x" * 50 * 2**20 + b'"', said)
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["error"]["code"]) == (413, "too_large")
+    connection.close()
 
 
 def test_a_key_in_any_disguise_is_refused_in_json() -> None:
