@@ -171,8 +171,9 @@ def inserting(readings: Columns, *, expect_new: bool) -> Iterator[Insertion]:
 @contextmanager
 def _copying_in(table: str, readings: Columns) -> Iterator[None]:
     """The readings on their way into a table, where they are when the block has ended."""
+    data = b"".join((_HEADER, _packed(readings), _TRAILER))  # before the server waits for it
     with statements.copying(f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
-        copy.write(b"".join((_HEADER, _packed(readings), _TRAILER)))
+        copy.write(data)
         yield
 
 
