@@ -78,20 +78,20 @@ def judged(
 def _judge(
     batch: Batch, known: Directory, now: datetime, backfill: bool | BoolArray
 ) -> quality.Quality:
-    sensor = batch.sensor.codes
-    age_s = (to_datetime64(now) - batch.times) / np.timedelta64(1, "s")
+    age_s = (to_datetime64(now) - batch.times).astype(np.int64) / 1e6
     return quality.judge(
         quality.Evidence(
             values=batch.values,
+            sensor=batch.sensor.codes,
             has_wrong_unit=_has_wrong_unit(batch, known),
-            physical_min=known.physical_min[sensor],
-            physical_max=known.physical_max[sensor],
-            shown_min=known.shown_min[sensor],
-            shown_max=known.shown_max[sensor],
             age_s=age_s,
-            interval_s=known.interval_s[sensor],
             reported=batch.quality,
             is_backfill=(age_s > BACKFILL_AGE.total_seconds()) | backfill,
+            physical_min=known.physical_min,
+            physical_max=known.physical_max,
+            shown_min=known.shown_min,
+            shown_max=known.shown_max,
+            interval_s=known.interval_s,
         )
     )
 

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensors.series import FloatArray
+from smartmaint.lib.compiled import compiled_bare
 
 COMPLETENESS, RANGE, FRESHNESS, REPORTED = 0.20, 0.20, 0.05, 0.55
 
@@ -58,21 +59,24 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known about n readings; arrays of shape (n,), NaN where unknown.
+    """What is known about n readings of k sensors; NaN where unknown.
 
-    values and limits in the sensor's unit; age_s and interval_s in seconds; reported 0 to 1.
+    Of a reading, shape (n,): its value, its sensor's place, how old it is in seconds, what its
+    device reports, 0 to 1. Of a sensor, shape (k,): limits, in the unit of its values; seconds
+    between its readings.
     """
 
     values: FloatArray
+    sensor: NDArray[np.int64]
     has_wrong_unit: NDArray[np.bool_]
+    age_s: FloatArray
+    reported: FloatArray
+    is_backfill: NDArray[np.bool_]
     physical_min: FloatArray
     physical_max: FloatArray
     shown_min: FloatArray
     shown_max: FloatArray
-    age_s: FloatArray
     interval_s: FloatArray
-    reported: FloatArray
-    is_backfill: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +90,56 @@ class Quality:
 
 def judge(seen: Evidence) -> Quality:
     """The quality of each reading. Comparisons with NaN limits are false: unknown is no fault."""
-    is_outside = (seen.values < seen.physical_min) | (seen.values > seen.physical_max)
-    is_far = _is_far(seen.values, seen.shown_min, seen.shown_max)
-    freshness = _freshness(seen)
-    is_doubtful = is_outside | is_far | seen.has_wrong_unit | (freshness < 1) | (seen.reported < 1)
     n = len(seen.values)
     judged = Quality(np.ones(n), np.ones(n), _bits(seen.is_backfill, Flag.BACKFILL))
-    if is_doubtful.any():  # the others, mostly all, are as good as can be
-        _judge_doubtful(seen, is_outside, is_far, freshness, into=judged)
+    if not _are_beyond_doubt(seen):
+        _judge_doubtful(seen, into=judged)
     return judged
 
 
-def _judge_doubtful(
-    seen: Evidence,
-    is_outside: NDArray[np.bool_],
-    is_far: NDArray[np.bool_],
-    freshness: FloatArray,
-    *,
-    into: Quality,
-) -> None:
-    is_unusual = is_far & ~is_outside
+def _are_beyond_doubt(seen: Evidence) -> bool:
+    """Whether nothing speaks against any of the readings, as is mostly so."""
+    far_low, far_high = _far(seen.shown_min, seen.shown_max)
+    return _all_within(
+        seen.values,
+        np.fmax(seen.physical_min, far_low),
+        np.fmin(seen.physical_max, far_high),
+        seen.age_s,
+        FRESH_INTERVALS * np.maximum(seen.interval_s, SHORTEST_INTERVAL_S),
+        seen.sensor,
+        seen.has_wrong_unit,
+        seen.is_backfill,
+        seen.reported,
+    )
+
+
+@compiled_bare
+def _all_within(
+    values: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    age_s: FloatArray,
+    fresh_s: FloatArray,
+    sensor: NDArray[np.int64],
+    has_wrong_unit: NDArray[np.bool_],
+    is_backfill: NDArray[np.bool_],
+    reported: FloatArray,
+) -> bool:
+    for row in range(len(values)):
+        at = sensor[row]
+        is_old = age_s[row] > fresh_s[at] and not is_backfill[row]
+        is_off = values[row] < low[at] or values[row] > high[at] or has_wrong_unit[row]
+        if is_off or is_old or reported[row] < 1:
+            return False
+    return True
+
+
+def _judge_doubtful(seen: Evidence, *, into: Quality) -> None:
+    low, high = seen.physical_min[seen.sensor], seen.physical_max[seen.sensor]
+    is_outside = (seen.values < low) | (seen.values > high)
+    low, high = (limit[seen.sensor] for limit in _far(seen.shown_min, seen.shown_max))
+    is_unusual = ((seen.values < low) | (seen.values > high)) & ~is_outside
+    freshness = _freshness(seen)
     complete = np.where(seen.has_wrong_unit, 0.0, 1.0)
     physical = np.where(is_outside, 0.0, 1.0)
     usual = np.where(is_unusual, UNUSUAL_RANGE, physical)
@@ -150,15 +184,14 @@ def _mean_of_known(*terms: tuple[float, FloatArray]) -> FloatArray:
     return mean
 
 
-def _is_far(values: FloatArray, low: FloatArray, high: FloatArray) -> NDArray[np.bool_]:
-    """Further outside the range shown so far than half its width."""
+def _far(low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Half a width outside the range shown so far: what lies beyond is far."""
     margin = (high - low) / 2
-    far: NDArray[np.bool_] = (values < low - margin) | (values > high + margin)
-    return far
+    return low - margin, high + margin
 
 
 def _freshness(seen: Evidence) -> FloatArray:
-    intervals = seen.age_s / np.maximum(seen.interval_s, SHORTEST_INTERVAL_S)
+    intervals = seen.age_s / np.maximum(seen.interval_s, SHORTEST_INTERVAL_S)[seen.sensor]
     fresh = (STALE_INTERVALS - intervals) / (STALE_INTERVALS - FRESH_INTERVALS)
     return np.where(seen.is_backfill, np.nan, np.clip(fresh, 0.0, 1.0))
 

@@ -60,8 +60,8 @@ SELECT * FROM unnest(
 """  # noqa: S608  constants of this module only
 _INSERT_MISSING = f"{INSERT} ON CONFLICT (sensor_id, time) DO NOTHING RETURNING sensor_id, time"
 # COPY's binary format: a header, then per row the number of fields and each field with its length.
-_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-_TRAILER = b"\xff\xff"
+_HEADER = np.frombuffer(b"PGCOPY\n\xff\r\n\x00" + bytes(8), np.uint8)
+_TRAILER = np.frombuffer(b"\xff\xff", np.uint8)
 _ROW = np.dtype([
     ("fields", ">i2"),
     ("sensor_bytes", ">i4"), ("sensor", ">i8"),
@@ -70,6 +70,7 @@ _ROW = np.dtype([
     ("quality_bytes", ">i4"), ("quality", ">f4"),
     ("flags_bytes", ">i4"), ("flags", ">i2"),
 ])  # fmt: skip
+_EMPTY_ROW = np.array([(5, 8, 0, 8, 0, 8, 0, 4, 0, 2, 0)], _ROW).view(np.uint8)
 _PAIR = np.dtype([
     ("fields", ">i2"),
     ("sensor_bytes", ">i4"), ("sensor", ">i8"),
@@ -171,7 +172,7 @@ def inserting(readings: Columns, *, expect_new: bool) -> Iterator[Insertion]:
 @contextmanager
 def _copying_in(table: str, readings: Columns) -> Iterator[None]:
     """The readings on their way into a table, where they are when the block has ended."""
-    data = b"".join((_HEADER, _packed(readings), _TRAILER))  # before the server waits for it
+    data = _packed(readings)  # before the server waits for it
     with statements.copying(f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy:
         copy.write(data)
         yield
@@ -235,16 +236,17 @@ def _is_among(readings: Columns, stored: NDArray[Any]) -> BoolArray:
     return np.isin(number(readings.sensor_ids, times), number(stored["sensor"], stored["time"]))
 
 
-def _packed(readings: Columns) -> bytes:
-    """The rows in COPY's binary format."""
-    rows = np.empty(len(readings), dtype=_ROW)
-    rows["fields"] = 5
-    rows["sensor_bytes"] = rows["time_bytes"] = rows["value_bytes"] = 8
-    rows["quality_bytes"], rows["flags_bytes"] = 4, 2
+def _packed(readings: Columns) -> memoryview:
+    """The rows in COPY's binary format, made where they are sent from."""
+    start, size = len(_HEADER), len(readings) * _ROW.itemsize
+    data = np.empty(start + size + len(_TRAILER), np.uint8)
+    data[:start], data[start + size :] = _HEADER, _TRAILER
+    data[start : start + size].reshape(len(readings), -1)[:] = _EMPTY_ROW
+    rows = data[start : start + size].view(_ROW)
     rows["sensor"], rows["time"] = readings.sensor_ids, since_postgres_epoch(readings.times)
     rows["value"], rows["quality"] = readings.values, readings.quality
     rows["flags"] = readings.flags
-    return rows.tobytes()
+    return data.data
 
 
 def _copy_out(query: str) -> NDArray[Any]:

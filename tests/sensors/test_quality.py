@@ -15,6 +15,7 @@ UNKNOWN = np.array([np.nan])
 NO, YES = np.array([False]), np.array([True])
 PLAIN = Evidence(
     values=np.array([20.0]),
+    sensor=np.array([0]),
     has_wrong_unit=NO,
     physical_min=np.array([-50.0]),
     physical_max=np.array([100.0]),
