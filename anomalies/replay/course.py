@@ -59,12 +59,13 @@ class Course:
     def begin(self) -> datetime:
         return self.since - self.lead
 
-    def ticks(self) -> Iterator[datetime]:
-        """Every `step` after the beginning, and the end."""
-        at = self.begin + self.step
+    def ticks(self, step: timedelta | None = None) -> Iterator[datetime]:
+        """Every `step` after the beginning, its own if none is given, and the end."""
+        step = step or self.step
+        at = self.begin + step
         while at < self.until:
             yield at
-            at += self.step
+            at += step
         yield self.until
 
     def share(self, at: datetime) -> float:

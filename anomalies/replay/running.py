@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Self
 
-from django.db.models import F, Sum
-
-from anomalies import cycle, ledger, watch
+from anomalies import cycle, watch
 from anomalies.episodes import placing
 from anomalies.models import Message, NotificationRoute, SilenceWatch
 from anomalies.notify.delivery import Send
@@ -32,6 +30,8 @@ Progress = Callable[[float, datetime], None]
 RNG = Random(0)  # noqa: S311
 # Of the way, that the pass takes which says where there will be something to see.
 FORESEEN_SHARE = 0.2
+# So much is held in memory, and no reading is scored in fewer rows than its context has.
+AT_ONCE = timedelta(days=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,30 +139,25 @@ def _tell(at: datetime) -> None:
 def _foreseen(
     sites: Collection[int], course: Course, change: Change, progress: Progress
 ) -> list[Span]:
-    """When which sensor has an anomaly, by one pass over all readings."""
+    """When which sensor has an anomaly, by one pass over all readings, some days at a time."""
     with session(sites, begin=course.begin) as found, change.in_force(sites, now=course.begin):
-        found.set_clock(course.until)
-        ScoringNote.objects.bulk_create(
-            ScoringNote(sensor_id=pk, since=course.begin, until=course.until)
-            for pk in Sensor.objects.scored().values_list("pk", flat=True)
-        )
-
-        whole = _noted_s()
-
-        def say(_change: ledger.Change) -> None:
-            share = 1 - _noted_s() / whole
+        sensors = list(Sensor.objects.scored().values_list("pk", flat=True))
+        since = course.begin
+        for until in course.ticks(AT_ONCE):
+            found.set_clock(until)
+            _score(sensors, since, until)
+            since = until
             with found.outside():
-                progress(FORESEEN_SHARE * share, course.begin)
-
-        while cycle.score(lambda: course.until, after_each=say):
-            pass  # so many passes at a time
+                progress(FORESEEN_SHARE * course.share(until), course.begin)
         return spans_found()
 
 
-def _noted_s() -> float:
-    """Seconds of readings that are still to be scored, of all sensors."""
-    length = ScoringNote.objects.aggregate(length=Sum(F("until") - F("since")))["length"]
-    return float(length.total_seconds()) if length else 0.0
+def _score(sensors: Iterable[int], since: datetime, until: datetime) -> None:
+    ScoringNote.objects.bulk_create(
+        ScoringNote(sensor_id=pk, since=since, until=until) for pk in sensors
+    )
+    while cycle.score(lambda: until):
+        pass  # so many passes at a time
 
 
 def _unsent(message: Message) -> None:

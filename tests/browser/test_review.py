@@ -207,6 +207,10 @@ def test_a_window_is_planned_on_the_sites_clock_and_previewed_without(
     page.get_by_role("button", name="Run the preview").click()
     page.wait_for_selector("text=A worker takes it when one is free")
     page.screenshot(path=screenshots / "preview-waiting.png", full_page=True)
+    page.get_by_role("button", name="Stop it").click()
+    page.wait_for_selector("text=stopped")
+    assert page.get_by_role("button", name="Stop it").count() == 0
+    page.screenshot(path=screenshots / "preview-stopped.png", full_page=True)
 
 
 def test_the_pages_follow_a_dark_theme(at_work: Page, screenshots: Path) -> None:
