@@ -62,7 +62,8 @@ def found_in(text: bytes, pattern: Pattern, *, at_most: int) -> Found | None:
     read = scan.scan(words, marks, names, rest)
     if not read:
         return None
-    _read_hard(text, rest)
+    if len(rest.found_hard):
+        _read_hard(text, rest)
     return Found(
         _coded(text, names, read),
         list(rest.times[:, :read].view("datetime64[us]")),
@@ -79,9 +80,7 @@ def _laid_out(text: bytes, pattern: Pattern) -> tuple[scan.Text, scan.Marks]:
     characters = np.empty(len(text) + len(behind), np.uint8)
     characters[: len(text)] = np.frombuffer(text, np.uint8)
     characters[len(text) :] = np.frombuffer(behind, np.uint8)
-    words = np.lib.stride_tricks.as_strided(
-        characters[: scan.WORD].view(np.uint64), (len(characters) - scan.WORD + 1,), (1,)
-    )
+    words = np.ndarray((len(characters) - scan.WORD + 1,), np.uint64, characters, strides=(1,))
     return words, scan.Marks(
         size=len(text) + len(rest),
         bounds=len(text) + len(rest) + scan.ROOM + np.cumsum([0, *map(len, pieces)]),
@@ -103,6 +102,6 @@ def _read_hard(text: bytes, rest: scan.Rest) -> None:
     column, row, start, end = rest.found_hard.T
     edges = np.stack([start, end], axis=1).ravel().astype(np.int32)
     buffers = [None, pa.py_buffer(edges), pa.py_buffer(text)]
-    pieces = pa.Array.from_buffers(pa.string(), max(len(edges) - 1, 0), buffers)
+    pieces = pa.Array.from_buffers(pa.string(), len(edges) - 1, buffers)
     texts = pieces.take(pa.array(np.arange(0, len(edges), 2)))
     rest.numbers[column, row] = texts.cast(pa.float64()).to_numpy()
