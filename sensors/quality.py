@@ -23,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensors.series import FloatArray
-from smartmaint.lib.compiled import compiled_bare
 
 COMPLETENESS, RANGE, FRESHNESS, REPORTED = 0.20, 0.20, 0.05, 0.55
 
@@ -100,38 +99,12 @@ def judge(seen: Evidence) -> Quality:
 def _are_beyond_doubt(seen: Evidence) -> bool:
     """Whether nothing speaks against any of the readings, as is mostly so."""
     far_low, far_high = _far(seen.shown_min, seen.shown_max)
-    return _all_within(
-        seen.values,
-        np.fmax(seen.physical_min, far_low),
-        np.fmin(seen.physical_max, far_high),
-        seen.age_s,
-        FRESH_INTERVALS * np.maximum(seen.interval_s, SHORTEST_INTERVAL_S),
-        seen.sensor,
-        seen.has_wrong_unit,
-        seen.is_backfill,
-        seen.reported,
-    )
-
-
-@compiled_bare
-def _all_within(
-    values: FloatArray,
-    low: FloatArray,
-    high: FloatArray,
-    age_s: FloatArray,
-    fresh_s: FloatArray,
-    sensor: NDArray[np.int64],
-    has_wrong_unit: NDArray[np.bool_],
-    is_backfill: NDArray[np.bool_],
-    reported: FloatArray,
-) -> bool:
-    for row in range(len(values)):
-        at = sensor[row]
-        is_old = age_s[row] > fresh_s[at] and not is_backfill[row]
-        is_off = values[row] < low[at] or values[row] > high[at] or has_wrong_unit[row]
-        if is_off or is_old or reported[row] < 1:
-            return False
-    return True
+    low, high = np.fmax(seen.physical_min, far_low), np.fmin(seen.physical_max, far_high)
+    fresh_s = FRESH_INTERVALS * np.maximum(seen.interval_s, SHORTEST_INTERVAL_S)
+    is_off = (seen.values < low[seen.sensor]) | (seen.values > high[seen.sensor])
+    is_old = (seen.age_s > fresh_s[seen.sensor]) & ~seen.is_backfill
+    is_poor = seen.has_wrong_unit | (seen.reported < 1)
+    return not (is_off | is_old | is_poor).any()
 
 
 def _judge_doubtful(seen: Evidence, *, into: Quality) -> None:

@@ -13,10 +13,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sensors.formats import checked, patterns
+from sensors.formats import checked
 from sensors.formats.batch import Batch
-from sensors.formats.patterns import Pattern
-from sensors.formats.scan import NAME, NUMBER, SKIPPED, TIME
+from sensors.formats.patterns import NAME, NUMBER, SKIPPED, TIME, Pattern
 from sensors.rows import REQUIRED
 
 _OPEN, _CLOSE, _BREAK, _RETURN = b"{", b"}", b"\n", b"\r\n"
@@ -84,8 +83,11 @@ def _batch(
     text: bytes, names: Sequence[str], pattern: Pattern, at_most: int, original: Original | None
 ) -> Batch | None:
     """names: of the values, in their order."""
+    # Compiled code is large; who reads no batch does without it.
+    from sensors.formats import columns
+
     is_reading = set(REQUIRED).issubset(names) and len(set(names)) == len(names)
-    found = patterns.found_in(text, pattern, at_most=at_most) if is_reading else None
+    found = columns.found_in(text, pattern, at_most=at_most) if is_reading else None
     if found is None:
         return None
     texts = dict(zip((name for name in names if name in _NAMES), found.names, strict=True))

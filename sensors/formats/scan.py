@@ -16,12 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensors.formats.batch import IntArray
+from sensors.formats.patterns import NAME, NUMBER, TIME
 from sensors.series import FloatArray
 from smartmaint.lib.compiled import compiled_bare
 
-# What a value is.
-SKIPPED, NAME, TIME, NUMBER = range(4)
-SHORTEST = (0, 1, len("2026-01-02T03:04:05Z"), 1)
 # Zeros after a text: longer than anything of fixed size that is looked for, and a word besides.
 ROOM = 64
 WORD = 8
