@@ -126,10 +126,11 @@ def times_larger(one: Look, other: Look) -> float:
     by their distances from the band, where both lie outside it.
 
     >>> door, spike = Excursion((-5.0, -3.0), 0.1), Excursion((20.0,), 0.1)
-    >>> noon = Look((), -1, 3.0, 600.0, 12.0)
-    >>> times_larger(replace(noon, excursion=spike), replace(noon, excursion=door))
+    >>> one, other = (Look((), -1, 3.0, 600.0, 12.0, excursion=went) for went in (spike, door))
+    >>> times_larger(one, other)
     4.0
-    >>> times_larger(replace(noon, size=9.0), noon), times_larger(replace(noon, side=0), noon)
+    >>> near, far, within = (Look((), *at, 600.0, 12.0) for at in ((-1, 3.0), (-1, 9.0), (0, 3.0)))
+    >>> times_larger(far, near), times_larger(within, near)
     (3.0, 0.0)
     """
     if one.excursion is not None and other.excursion is not None:

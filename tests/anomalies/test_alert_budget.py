@@ -117,7 +117,6 @@ def test_a_confirmed_fault_is_not_given_up_silently(sensor: Sensor) -> None:
     ("options", "said"),
     [
         (["--per-week=1", "--apply"], "needs --kind"),
-        (["--per-week=-1"], "0 or more"),
         (["--per-week=1", "--kind=flow"], "no sensor of the kind"),
     ],
 )
@@ -125,3 +124,8 @@ def test_what_is_wrong_is_said(sensor: Sensor, options: list[str], said: str) ->
     with pytest.raises(CommandError, match=said) as refused:
         run(*options)
     assert refused.value.returncode == 2
+
+
+def test_a_budget_below_0_is_refused(sensor: Sensor) -> None:
+    with pytest.raises(CommandError, match="-1 is below 0"):
+        run("--per-week=-1")

@@ -119,7 +119,7 @@ def test_a_version_that_somebody_registered_can_be_approved(name: str) -> None:
         run("models", "promote", name, "2")
     assert f"{name} v2 may be loaded" in run("models", "approve", name, "2")
     assert "v2 is champion" in run("models", "promote", name, "2")
-    with pytest.raises(CommandError, match="no version 9"):
+    with pytest.raises(CommandError, match=r"has no .* v9"):
         run("models", "approve", name, "9")
 
 

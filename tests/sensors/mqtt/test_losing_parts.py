@@ -234,7 +234,7 @@ def test_a_stop_while_the_store_is_away_leaves_the_messages_with_the_broker(
         (("--site", "north", "--sparkplug", "g", "--topic", "$share/g/{sensor}"), "shared"),
         (("--site", "north", "--topic", "a", "--url", "http://a"), "mqtt://HOST:PORT"),
         (("--site", "north", "--topic", "a", "--url", "mqtt://u:p@a"), "no credentials"),
-        (("--site", "north", "--topic", "a", "--batch-size", "0"), "positive"),
+        (("--site", "north", "--topic", "a", "--batch-size", "0"), "from 1 on"),
     ],
 )
 def test_what_cannot_be_meant_is_said(site: Site, arguments: Sequence[str], why: str) -> None:
