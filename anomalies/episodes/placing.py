@@ -135,9 +135,9 @@ class _Pass:
         found = course.place(anomaly.start, anomaly.end, spans, self._quiet, rule)
         if found.step in {Step.JOIN, Step.REOPEN}:
             episode = self._load(found.episode or 0)
-            if found.step is Step.REOPEN:
-                log.reopen(episode, now=self.now, anomaly=anomaly)
             self._add([anomaly], episode)
+            if found.step is Step.REOPEN:  # after: how old it is counts from its evidence
+                log.reopen(episode, now=self.now, anomaly=anomaly)
             return
         together = self._entering(anomaly, rule)
         if not together:

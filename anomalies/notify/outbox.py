@@ -94,7 +94,8 @@ def _repeat(episode: Episode, *, now: datetime) -> int:
     noted = 0
     for one in newest.select_related("event", "route", "message"):
         repeat = timedelta(minutes=one.route.repeat_minutes)
-        off = not one.route.enabled or not repeat or one.route_id in waiting
+        is_over = one.event.kind == Kind.RESOLVED  # and came back without being told
+        off = not one.route.enabled or not repeat or one.route_id in waiting or is_over
         sent_at = one.message.sent_at if one.message else None
         if off or sent_at is None or now - sent_at < paces.repeats_after(one.turn, repeat):
             continue

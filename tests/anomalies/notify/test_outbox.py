@@ -195,6 +195,37 @@ def test_that_it_is_over_is_told_to_whom_it_was_told(sensor: Sensor) -> None:
     ]
 
 
+def calm_down(sensor: Sensor) -> None:
+    """What was told of at NOW is over two hours later, which is told."""
+    make_readings(sensor, [40.0] * 120, until=NOW + 2 * HOUR)
+    make_scored(sensor, NOW + 2 * HOUR)
+    run(NOW + 2 * HOUR, NOW + 2 * HOUR + MINUTE)
+    assert mail.outbox[-1].subject == "[North] pump 7: moderate (resolved)"
+
+
+def test_what_comes_back_many_hours_later_is_said(sensor: Sensor) -> None:
+    make_route()
+    raise_anomaly(sensor, NOW)
+    run(NOW, NOW + MINUTE)
+    calm_down(sensor)
+    raise_anomaly(sensor, NOW + 20 * HOUR)
+    run(NOW + 20 * HOUR, NOW + 20 * HOUR + MINUTE)
+    assert mail.outbox[-1].subject == "[North] pump 7: moderate (back again)"
+
+
+def test_that_it_is_over_is_not_said_again_when_it_is_not(sensor: Sensor) -> None:
+    make_route()
+    raise_anomaly(sensor, NOW)
+    run(NOW, NOW + MINUTE)
+    calm_down(sensor)
+    make_evidence(sensor=sensor, start=NOW + 3 * HOUR)
+    late = NOW + 12 * HOUR
+    placing.place_due(now=late, policies=EpisodePolicies())
+    assert Episode.objects.get().state == "reopened"
+    run(late, late + HOUR, MINUTE)
+    assert len(mail.outbox) == 2
+
+
 def test_what_was_resolved_before_it_was_said_is_not_said(sensor: Sensor) -> None:
     make_route()
     raise_anomaly(sensor, NOW)
