@@ -35,12 +35,13 @@ of the upper quarter left 3.3 % of the latter, but then a fault of two days that
 hid the next one on each of 20 machines. That a fall of vibration is no fault (ISO 20816 bounds its
 zones above only) was put in after IMS test 2 had shown bearings that get quieter while they run in.
 
-Bearing 4 of IMS test 2, judged alone, alarms once at 19 % of life: for one reading 0.7 % above any
-before it and 4 % above their mean. With 147 rows to warm up a sensor may give 9 such rows in the
-345 looked at for early alarms; the four bearings give this one. It is left as it is, for what would
-silence it was looked for after it had been seen: that a rise counts from a quarter of the mean on
-(ISO 20816 calls a change significant from a quarter of a zone's limit on) shows bearing 1 56 hours
-before the end instead of 78.
+Bearing 4 of IMS test 2, judged alone and told of a warm-up of 15 %, alarms once at 19 % of life:
+for one reading 0.7 % above any before it and 4 % above their mean. With 147 rows to warm up a
+sensor may give 9 such rows in the 345 looked at for early alarms; the four bearings give this one.
+By default, and in service, nothing is told of a warm-up, and nothing is said of that reading. It is
+left as it is, for what would silence it was looked for after it had been seen: that a rise counts
+from a quarter of the mean on (ISO 20816 calls a change significant from a quarter of a zone's limit
+on) shows bearing 1 56 hours before the end instead of 78.
 
 A rule that owes its constant to no data was tried as well, though it too was thought of after that
 alarm had been seen: a value counts as read before when it lies within the sensor's noise of one
