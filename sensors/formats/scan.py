@@ -36,6 +36,7 @@ _BAD = -(2**62)
 # double, and so is rounded once (Clinger 1990).
 _DIGITS, _EXACT, _EXACT_POWER = 18, 2**53, 22
 _POWERS = np.array([float(f"1e{power}") for power in range(_EXACT_POWER + 1)])
+# Of a word, the first so many bytes: every machine that numba compiles for has the lowest first.
 _MASKS = np.array([2 ** (8 * size) - 1 for size in range(WORD)], np.uint64)
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2^64 by the golden ratio (Knuth)
 _HALF, _LOWEST = np.uint64(32), np.uint64(255)
