@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sensors.series import EARLIEST_DATETIME
+
 LEAD = timedelta(days=2)
 STEP = timedelta(minutes=5)
 LONGEST = timedelta(days=400)
-FIRST_YEAR = 1900  # readings from before it are refused
 
 
 class CourseError(ValueError):
@@ -44,8 +45,8 @@ class Course:
             raise CourseError("A step is one second to one hour.")
         if not timedelta(0) <= self.lead <= LONGEST:
             raise CourseError(f"The lead is 0 to {LONGEST.days} days.")
-        if self.since.year < FIRST_YEAR:
-            raise CourseError(f"Nothing is measured before {FIRST_YEAR}.")
+        if self.since < EARLIEST_DATETIME:
+            raise CourseError(f"Nothing is measured before {EARLIEST_DATETIME.year}.")
 
     def check(self, *, now: datetime) -> None:
         """Whether it is all in the past. Raises CourseError.

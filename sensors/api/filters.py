@@ -14,7 +14,6 @@ from sensors.series import EARLIEST_DATETIME
 MAX_POINTS = 5000
 DEFAULT_RANGE = timedelta(days=1)
 # What the store accepts; also keeps the arithmetic below from overflowing.
-EARLIEST = EARLIEST_DATETIME
 
 _LOOKUPS = {
     "kind": "kind",
@@ -64,8 +63,8 @@ class RangeFilters(serializers.Serializer[Any]):
         """since, until and number of points. Raises ValidationError."""
         self.is_valid(raise_exception=True)
         given = self.validated_data
-        until = max(given.get("to", newest), EARLIEST + DEFAULT_RANGE)
-        since = max(given.get("from", until - DEFAULT_RANGE), EARLIEST)
+        until = max(given.get("to", newest), EARLIEST_DATETIME + DEFAULT_RANGE)
+        since = max(given.get("from", until - DEFAULT_RANGE), EARLIEST_DATETIME)
         if since > until:
             raise serializers.ValidationError({"from": "`from` must not be after `to`."})
         return since, until, given["points"]

@@ -13,9 +13,9 @@ from rest_framework.response import Response
 
 from sensors import states
 from sensors.api.access import MayRead, MayWriteReadings, visible
-from sensors.api.filters import EARLIEST
 from sensors.models import Asset, IngestKey, OperatingState
 from sensors.querysets import OperatingStateQuerySet
+from sensors.series import EARLIEST_DATETIME
 
 
 class StateIn(serializers.Serializer[Any]):
@@ -26,7 +26,7 @@ class StateIn(serializers.Serializer[Any]):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if attrs["start"] < EARLIEST:
+        if attrs["start"] < EARLIEST_DATETIME:
             raise serializers.ValidationError({"start": "Before 1900."})
         if attrs["end"] is not None and attrs["end"] <= attrs["start"]:
             raise serializers.ValidationError({"end": "Not after the start."})

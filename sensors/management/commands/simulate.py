@@ -44,6 +44,10 @@ class Command(ExplainedCommand):
     help = "Stream generated readings to a running server until Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        self._add_what(parser)
+        self._add_how(parser)
+
+    def _add_what(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--sensors", type=count, default=10, metavar="N", help="How many; %(default)s."
         )
@@ -75,6 +79,8 @@ class Command(ExplainedCommand):
             metavar="SECONDS",
             help="How long to run; default: until Ctrl-C.",
         )
+
+    def _add_how(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--batch-size", type=count, default=500, metavar="N", help="Of a call; %(default)s."
         )
